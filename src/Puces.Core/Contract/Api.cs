@@ -1,0 +1,115 @@
+using System.Text.Json.Serialization;
+using Puces.Core.Jobs;
+
+namespace Puces.Core.Contract;
+
+/// <summary>Body of <c>POST /api/v1/jobs</c>.</summary>
+/// <param name="Spec">The job, checked by the client and again by the server.</param>
+/// <param name="Owner">Who asks, as the client says; the token's owner where tokens have one.</param>
+/// <param name="Workdir">SHA-256 of the packed work directory, uploaded before.</param>
+/// <param name="Mounts">Path in the work directory → SHA-256 of the packed file or folder, uploaded before.</param>
+public sealed record SubmitJob(JobSpec Spec, string Owner = "", string? Workdir = null, IReadOnlyDictionary<string, string>? Mounts = null);
+
+/// <summary>Body of <c>POST /api/v1/jobs/batch</c>: all are queued, or none.</summary>
+public sealed record SubmitJobs(IReadOnlyList<SubmitJob> Jobs);
+
+/// <summary>Reply to a batch: ids in the order of the request.</summary>
+public sealed record SubmittedJobs(IReadOnlyList<long> Ids);
+
+/// <summary>A job as people see it.</summary>
+/// <param name="State">queued, starting, running, stopping, succeeded, failed or cancelled.</param>
+/// <param name="Position">Place in the line, from 1; null once it has left it.</param>
+/// <param name="Reason">Why it waits, or how it ended.</param>
+/// <param name="Request">What it asks for, such as <c>2 × H100:8</c>.</param>
+/// <param name="Nodes">The nodes and devices that it holds, or null.</param>
+/// <param name="Attempt">Number of the last attempt; 0 before the first.</param>
+/// <param name="ExitCode">The job's exit code once it has ended.</param>
+/// <param name="IsVirtual">It holds virtual devices.</param>
+public sealed record JobView(
+    long Id, string Name, string Project, string Owner, string State, int Priority, string Request, DateTimeOffset Submitted,
+    int? Position = null, string? Reason = null, string? Nodes = null, int Attempt = 0, DateTimeOffset? Started = null,
+    DateTimeOffset? Ended = null, int? ExitCode = null, string? Checkpoint = null, bool IsVirtual = false)
+{
+    /// <summary>True once nothing more will happen to the job.</summary>
+    [JsonIgnore]
+    public bool IsOver => State is "succeeded" or "failed" or "cancelled";
+}
+
+/// <summary>A page of a list. <paramref name="Next"/> is the cursor of the next one; null at the end.</summary>
+public sealed record JobPage(IReadOnlyList<JobView> Jobs, string? Next = null);
+
+/// <summary>Everything about one job.</summary>
+public sealed record JobDetail(JobView Job, JobSpec Spec, IReadOnlyList<AttemptView> Attempts, string? Workdir = null);
+
+public sealed record AttemptView(
+    int Number, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started, DateTimeOffset? Ended,
+    int? ExitCode, string? Reason, double? CpuSeconds, long? PeakMemoryBytes, string? Checkpoint);
+
+/// <summary>Why a job waits (invariant 9), or where it is.</summary>
+/// <param name="Ahead">Jobs before it in the line.</param>
+/// <param name="Needs">What it waits for, in numbers.</param>
+/// <param name="Hints">What would let it start now.</param>
+public sealed record WhyView(JobView Job, int? Ahead, string Text, IReadOnlyList<string> Needs, IReadOnlyList<string> Hints);
+
+/// <summary>A pool with its nodes.</summary>
+public sealed record PoolView(
+    string Name, string Provider, bool IsVirtual, IReadOnlyList<NodeView> Nodes, int Devices, int FreeDevices, string? Problem = null);
+
+/// <param name="Models">Such as <c>8 × H100 (virtual)</c>, or <c>no accelerator</c>.</param>
+public sealed record NodeView(
+    string Id, bool IsUp, bool IsVirtual, string Models, int Devices, int FreeDevices, double Cpus, double FreeCpus,
+    long Memory, long FreeMemory, IReadOnlyList<long> Jobs, string? Problem = null);
+
+public sealed record PoolList(IReadOnlyList<PoolView> Pools);
+
+/// <summary>One line of the feed.</summary>
+public sealed record FeedLine(long Seq, DateTimeOffset At, string Kind, string Text, long? Job = null, string? Project = null);
+
+public sealed record FeedPage(IReadOnlyList<FeedLine> Lines, long Next);
+
+/// <summary>One line of a job's log. <paramref name="Stream"/> is <c>out</c>, <c>err</c> or <c>puces</c> (a word of Puces itself).</summary>
+/// <param name="IsPartial">More of the line may follow: no line feed has been seen.</param>
+/// <param name="Cursor">Where to go on after this line: give it back as <c>after</c>.</param>
+public sealed record LogLine(DateTimeOffset At, int Attempt, int Rank, string Stream, string Text, bool IsPartial, string Cursor);
+
+public sealed record SecretView(string Name, DateTimeOffset Changed);
+public sealed record SecretList(IReadOnlyList<SecretView> Secrets);
+public sealed record SetSecret(string Value);
+
+/// <summary>Body of <c>PUT /api/v1/pools/{name}</c>. Nulls stand for what is found on the machine.</summary>
+public sealed record SetPool(int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null);
+
+/// <summary>Reply of <c>GET /api/v1/info</c>.</summary>
+/// <param name="Leads">This daemon writes; false while it stands by.</param>
+/// <param name="Checks">What <c>puces doctor</c> shows of the server.</param>
+public sealed record ServerInfo(string Version, string Store, bool Leads, DateTimeOffset Started, long Waiting, long Running, IReadOnlyList<Check> Checks);
+
+/// <summary>One line of <c>puces doctor</c>.</summary>
+public sealed record Check(string Name, bool IsOk, string Text);
+
+/// <summary>An error reply (RFC 9457). <paramref name="Errors"/> name each field and what would be right.</summary>
+public sealed record Problem(string Title, int Status, string? Detail = null, string? Type = null, IReadOnlyList<FieldError>? Errors = null);
+
+/// <summary>One mistake in a request or a job file. <paramref name="Path"/> such as <c>gpus[0].vram</c>; lines and columns count from 1, 0 where unknown.</summary>
+public sealed record FieldError(string Path, string Message, int Line = 0, int Column = 0);
+
+/// <summary>JSON of the REST interface. Unknown fields are refused.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, AllowDuplicateProperties = false)]
+[JsonSerializable(typeof(SubmitJob))]
+[JsonSerializable(typeof(SubmitJobs))]
+[JsonSerializable(typeof(SubmittedJobs))]
+[JsonSerializable(typeof(JobPage))]
+[JsonSerializable(typeof(JobDetail))]
+[JsonSerializable(typeof(WhyView))]
+[JsonSerializable(typeof(PoolList))]
+[JsonSerializable(typeof(FeedPage))]
+[JsonSerializable(typeof(LogLine))]
+[JsonSerializable(typeof(SecretList))]
+[JsonSerializable(typeof(SetSecret))]
+[JsonSerializable(typeof(SetPool))]
+[JsonSerializable(typeof(ServerInfo))]
+[JsonSerializable(typeof(Problem))]
+public sealed partial class ContractJson : JsonSerializerContext;

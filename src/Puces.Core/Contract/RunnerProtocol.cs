@@ -1,0 +1,124 @@
+using System.Text.Json.Serialization;
+using Puces.Core.Engine;
+using Puces.Core.Fleet;
+using Puces.Core.Jobs;
+
+namespace Puces.Core.Contract;
+
+/// <summary>
+/// What the daemon and a node's agent (<c>puces-runner agent</c>) say to each other over standard streams: one JSON object a line.
+/// Any message from the daemon renews the term of every attempt on the node.
+/// </summary>
+[JsonDerivedType(typeof(Start), "start")]
+[JsonDerivedType(typeof(Stop), "stop")]
+[JsonDerivedType(typeof(Checkpoint), "checkpoint")]
+[JsonDerivedType(typeof(Follow), "follow")]
+[JsonDerivedType(typeof(Acknowledge), "acknowledge")]
+[JsonDerivedType(typeof(Ping), "ping")]
+public abstract record ToNode
+{
+    private ToNode() { }
+
+    /// <summary>Start a rank; the same tag again changes nothing. Its log is followed from the beginning.</summary>
+    public sealed record Start(RankOrder Order) : ToNode;
+
+    /// <summary>Send the checkpoint signal, wait for the grace, then end all its processes. Unknown tags are answered with <see cref="FromNode.Gone"/>.</summary>
+    public sealed record Stop(string Tag, string Reason) : ToNode;
+
+    /// <summary>Send the checkpoint signal and let it go on.</summary>
+    public sealed record Checkpoint(string Tag) : ToNode;
+
+    /// <summary>Send the rank's log from this byte on, and whatever comes after.</summary>
+    public sealed record Follow(string Tag, long Offset) : ToNode;
+
+    /// <summary>The verdict is stored by the daemon: delete what is kept of the rank, except its job's work directory and checkpoints.</summary>
+    public sealed record Acknowledge(string Tag) : ToNode;
+
+    /// <summary>Answered with <see cref="FromNode.Pong"/>.</summary>
+    public sealed record Ping : ToNode;
+}
+
+/// <summary>What a node's agent says. The first line is <see cref="Hello"/>.</summary>
+[JsonDerivedType(typeof(Hello), "hello")]
+[JsonDerivedType(typeof(Report), "report")]
+[JsonDerivedType(typeof(Log), "log")]
+[JsonDerivedType(typeof(Gone), "gone")]
+[JsonDerivedType(typeof(Problem), "problem")]
+[JsonDerivedType(typeof(Pong), "pong")]
+public abstract record FromNode
+{
+    private FromNode() { }
+
+    /// <summary>The node, and every rank on it that has not been acknowledged.</summary>
+    /// <param name="MilliCpus">What the node found of itself.</param>
+    /// <param name="Limits"><c>cgroup1</c>, <c>cgroup2</c> or <c>none</c>: how CPU and memory limits are kept.</param>
+    public sealed record Hello(
+        string Version, IReadOnlyList<Device> Devices, int MilliCpus, long Memory, string Limits, IReadOnlyList<RankReport> Ranks) : FromNode;
+
+    /// <summary>A rank has changed.</summary>
+    public sealed record Report(RankReport Rank) : FromNode;
+
+    /// <summary>Bytes of a rank's log, from <paramref name="Offset"/>. They are base64 in JSON.</summary>
+    /// <param name="IsLast">The rank has ended and there is no more.</param>
+    public sealed record Log(string Tag, long Offset, byte[] Data, bool IsLast) : FromNode;
+
+    /// <summary>Nothing of this tag is on the node.</summary>
+    public sealed record Gone(string Tag) : FromNode;
+
+    /// <summary>Something that a person should know; of a tag, or of the node.</summary>
+    public sealed record Problem(string? Tag, string Message) : FromNode;
+
+    public sealed record Pong : FromNode;
+}
+
+/// <summary>Where a rank stands on its node.</summary>
+public enum RankPhase
+{
+    /// <summary>Unpacking, or about to.</summary>
+    Starting,
+    /// <summary>The setup script runs.</summary>
+    Setup,
+    /// <summary>The user's command runs.</summary>
+    Run,
+    /// <summary>Ended, with a verdict.</summary>
+    Ended,
+    /// <summary>Its watcher is gone and left no verdict; nothing of it runs any more.</summary>
+    Vanished,
+    /// <summary>It could not be started; nothing of it is left.</summary>
+    Refused,
+}
+
+/// <summary>A rank as its node sees it.</summary>
+/// <param name="Tag"><c>job-attempt.rank</c>, such as <c>42-1.0</c>.</param>
+/// <param name="LogLength">Bytes logged so far, dropped ones included.</param>
+/// <param name="Checkpoint">Name of the newest whole checkpoint, if any.</param>
+public sealed record RankReport(
+    string Tag, RankPhase Phase, long LogLength, DateTimeOffset? Started = null, Verdict? Verdict = null, string? Checkpoint = null, string? Detail = null);
+
+/// <summary>Everything that a node needs to run one rank of an attempt.</summary>
+/// <param name="Number">The attempt's fencing number.</param>
+/// <param name="Hosts">Addresses of all ranks, in rank order; the first is the rendezvous.</param>
+/// <param name="Workdir">SHA-256 of the packed work directory, in lower-case hex; null for an empty one.</param>
+/// <param name="Mounts">Path in the work directory → SHA-256 of a packed file or folder.</param>
+/// <param name="Env">The user's variables.</param>
+/// <param name="Secrets">Variables that must never be written to a log, a listing or a command line.</param>
+/// <param name="EnforceLimits">Keep CPU and memory limits with cgroups; false on virtual nodes.</param>
+/// <param name="Term">How long the rank goes on without a word from the daemon; null for ever.</param>
+/// <param name="LogLimit">Bytes of log kept on the node; the oldest after the first segment are dropped beyond.</param>
+public sealed record RankOrder(
+    JobId Job, int Number, int Rank, string JobName, string Project, IReadOnlyList<string> Hosts, int MasterPort,
+    RunCommand Run, string? Setup, string? Workdir, IReadOnlyDictionary<string, string> Mounts,
+    IReadOnlyDictionary<string, string> Env, IReadOnlyDictionary<string, string> Secrets,
+    IReadOnlyList<Device> Devices, int MilliCpus, long Memory, bool EnforceLimits,
+    CheckpointSpec Checkpoint, TimeSpan? Limit, TimeSpan? Term, long LogLimit)
+{
+    public string Tag => $"{Job}-{Number}.{Rank}";
+}
+
+/// <summary>JSON of the runner protocol.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true)]
+[JsonSerializable(typeof(ToNode))]
+[JsonSerializable(typeof(FromNode))]
+public sealed partial class RunnerJson : JsonSerializerContext;

@@ -1,0 +1,81 @@
+using Puces.Core.Fleet;
+using Puces.Core.Jobs;
+
+namespace Puces.Core.Engine;
+
+/// <summary>What happened, or is asked. Each is answered, in order, by an <see cref="Answer"/>.</summary>
+public abstract record Command
+{
+    private Command() { }
+
+    /// <summary>A new job. <paramref name="Key"/> makes it idempotent: the same key again gives the first job.</summary>
+    /// <param name="Spec">The spec in UTF-8 JSON: passed through to the store untouched.</param>
+    public sealed record Submit(NewJob Job, ReadOnlyMemory<byte> Spec, IdempotencyKey? Key = null) : Command;
+
+    /// <summary>End the job, through its checkpoint if it runs.</summary>
+    public sealed record Cancel(JobId Job, string By) : Command;
+
+    /// <summary>A rank of an attempt runs its user's code.</summary>
+    public sealed record Started(AttemptId Attempt, int Rank, DateTimeOffset At) : Command;
+
+    /// <summary>A rank of an attempt is gone, with its verdict.</summary>
+    public sealed record Exited(AttemptId Attempt, int Rank, Verdict Verdict) : Command;
+
+    /// <summary>There is evidence that a rank of an attempt is gone and left no verdict.</summary>
+    public sealed record Lost(AttemptId Attempt, int Rank, string Evidence) : Command;
+
+    /// <summary>A rank of an attempt could not be started, and nothing of it is left on the node.</summary>
+    public sealed record Refused(AttemptId Attempt, int Rank, string Reason) : Command;
+
+    /// <summary>A rank of an attempt wrote a whole checkpoint.</summary>
+    public sealed record Checkpointed(AttemptId Attempt, string Checkpoint) : Command;
+
+    /// <summary>An attempt that the engine does not count as live was seen on a node.</summary>
+    public sealed record Stray(AttemptId Attempt, int Rank, string Node) : Command;
+
+    /// <summary>A node was seen, or can no longer be reached (<see cref="Node.IsUp"/> false).</summary>
+    public sealed record NodeSeen(Node Node) : Command;
+
+    /// <summary>A node left its pool for good.</summary>
+    public sealed record NodeGone(string Node) : Command;
+
+    /// <summary>A pool was added or changed.</summary>
+    public sealed record SetPool(Pool Pool) : Command;
+
+    /// <summary>A secret was set, already encrypted, or removed (null).</summary>
+    public sealed record SetSecret(string Name, ReadOnlyMemory<byte>? Encrypted) : Command;
+
+    /// <summary>Time has passed: what was held back until now may go.</summary>
+    public sealed record Tick : Command;
+}
+
+/// <summary>The part of a new job that the engine keeps.</summary>
+public sealed record NewJob(string Name, string Project, string Owner, int Priority, Request Request, Retry Retry, TimeSpan? Expected = null);
+
+/// <summary>A client's key and a hash of what it asked with it; both are truncated SHA-256.</summary>
+public readonly record struct IdempotencyKey(UInt128 Key, long Body);
+
+/// <summary>How a rank ended.</summary>
+/// <param name="ExitCode">0 to 255; 128 + signal where a signal ended it, as shells count.</param>
+/// <param name="Cause">What ended it.</param>
+/// <param name="Phase"><c>setup</c> or <c>run</c>.</param>
+/// <param name="Cpu">CPU time of all its processes.</param>
+public sealed record Verdict(
+    int ExitCode, ExitCause Cause, string Phase, DateTimeOffset Started, DateTimeOffset Ended, TimeSpan Cpu, long PeakMemory, string? Detail = null);
+
+/// <summary>What ended a rank.</summary>
+public enum ExitCause
+{
+    /// <summary>Its own doing.</summary>
+    Exit,
+    /// <summary>It was told to stop.</summary>
+    Stopped,
+    /// <summary>It ran longer than its limit.</summary>
+    Limit,
+    /// <summary>Its term ended unheard.</summary>
+    Term,
+    /// <summary>It met a newer attempt of its job.</summary>
+    Fenced,
+    /// <summary>It used more memory than it had asked for.</summary>
+    OutOfMemory,
+}

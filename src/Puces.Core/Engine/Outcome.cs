@@ -1,0 +1,55 @@
+using Puces.Core.Fleet;
+using Puces.Core.Jobs;
+
+namespace Puces.Core.Engine;
+
+/// <summary>What one call of the engine decided: to be stored whole, then answered, then done.</summary>
+public sealed record Outcome(
+    IReadOnlyList<Answer> Answers, IReadOnlyList<Change> Changes, IReadOnlyList<FeedEvent> Events, IReadOnlyList<Effect> Effects, DateTimeOffset? NextTick);
+
+/// <summary>The reply to one command, in the order of the commands.</summary>
+/// <param name="Job">The job as it stands after the command; null for commands about something else.</param>
+/// <param name="Error">What was wrong with the command; null if it was taken.</param>
+/// <param name="IsRepeat">The command had been given before: nothing changed.</param>
+public sealed record Answer(Job? Job = null, string? Error = null, bool IsRepeat = false)
+{
+    public static readonly Answer Taken = new();
+}
+
+/// <summary>A record that is now different.</summary>
+public abstract record Change
+{
+    private Change() { }
+
+    /// <summary>A new or changed job; the spec and the key come with the first.</summary>
+    public sealed record JobSet(Job Job, ReadOnlyMemory<byte>? Spec = null, IdempotencyKey? Key = null) : Change;
+    public sealed record AttemptSet(AttemptRecord Attempt) : Change;
+    public sealed record PoolSet(Pool Pool) : Change;
+    public sealed record SecretSet(string Name, ReadOnlyMemory<byte>? Encrypted, DateTimeOffset At) : Change;
+}
+
+/// <summary>One line of the feed: what people want to know. Append-only.</summary>
+/// <param name="Seq">Counts from 1 without gaps.</param>
+/// <param name="Kind">submitted, started, running, ended, requeued, cancelling, node-up, node-down, checkpoint.</param>
+public sealed record FeedEvent(long Seq, DateTimeOffset At, string Kind, string Text, JobId? Job = null, string? Project = null);
+
+/// <summary>What must now be done outside. Each may be done again without harm.</summary>
+public abstract record Effect
+{
+    private Effect() { }
+
+    /// <summary>Start every rank of the attempt on the nodes of its allocation.</summary>
+    public sealed record Start(AttemptId Attempt, Allocation Allocation) : Effect;
+
+    /// <summary>Start one rank again: its node has come back and does not have it.</summary>
+    public sealed record StartRank(AttemptId Attempt, int Rank, Allocation Allocation) : Effect;
+
+    /// <summary>Ask one rank to save and end, and end it after its grace.</summary>
+    public sealed record Stop(AttemptId Attempt, int Rank, string Node, string Reason) : Effect;
+
+    /// <summary>The rank's verdict is stored: the node may forget it.</summary>
+    public sealed record Acknowledge(AttemptId Attempt, int Rank, string Node) : Effect;
+
+    /// <summary>Make the world agree with the pool's configuration.</summary>
+    public sealed record OpenPool(Pool Pool) : Effect;
+}

@@ -1,0 +1,43 @@
+namespace Puces.Core.Jobs;
+
+/// <summary>A job as the engine holds it: only what decisions need. The spec stays in the store.</summary>
+/// <param name="Attempts">Attempts decided so far; the last one's number.</param>
+/// <param name="Failures">Attempts that ended badly and cost a retry.</param>
+public sealed record Job(
+    JobId Id, string Name, string Project, string Owner, int Priority, Request Request, Retry Retry,
+    DateTimeOffset Submitted, JobState State, TimeSpan? Expected = null, int Attempts = 0, int Failures = 0)
+{
+    public AttemptId Attempt => new(Id, Attempts);
+}
+
+/// <summary>The retry rules of a spec, with their defaults filled in.</summary>
+public sealed record Retry(int Count, TimeSpan Backoff, IReadOnlyList<int> RestartCodes)
+{
+    public static readonly Retry None = new(0, RetrySpec.DefaultBackoff, RetrySpec.DefaultRestartCodes);
+    private static readonly TimeSpan Longest = TimeSpan.FromHours(1);
+
+    public static Retry Of(RetrySpec? spec) => spec is null
+        ? None
+        : new(spec.Count, spec.Backoff ?? RetrySpec.DefaultBackoff, spec.RestartCodes ?? RetrySpec.DefaultRestartCodes);
+
+    /// <summary>The wait after the given number of attempts: doubles with each, at most an hour.</summary>
+    public TimeSpan After(int attempts)
+    {
+        var wait = Backoff;
+        for (var i = 1; i < attempts && wait < Longest; i++) wait += wait;
+        return wait < Longest ? wait : Longest;
+    }
+
+    public bool Equals(Retry? other) =>
+        other is not null && Count == other.Count && Backoff == other.Backoff && RestartCodes.SequenceEqual(other.RestartCodes);
+
+    public override int GetHashCode() => HashCode.Combine(Count, Backoff, RestartCodes.Count);
+}
+
+/// <summary>One attempt, as kept for history.</summary>
+/// <param name="Cpu">CPU time of all ranks, where the nodes could say.</param>
+/// <param name="PeakMemory">Bytes of the rank that used most, where the nodes could say.</param>
+/// <param name="Checkpoint">The newest whole checkpoint that it wrote.</param>
+public sealed record AttemptRecord(
+    AttemptId Id, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
+    int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null);

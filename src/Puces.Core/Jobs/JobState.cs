@@ -1,0 +1,65 @@
+using System.Text.Json.Serialization;
+using Puces.Core.Fleet;
+
+namespace Puces.Core.Jobs;
+
+/// <summary>Where a job stands, with only the facts that are true there.</summary>
+[JsonDerivedType(typeof(Queued), "queued")]
+[JsonDerivedType(typeof(Starting), "starting")]
+[JsonDerivedType(typeof(Running), "running")]
+[JsonDerivedType(typeof(Stopping), "stopping")]
+[JsonDerivedType(typeof(Ended), "ended")]
+public abstract record JobState
+{
+    private JobState() { }
+
+    /// <summary>In line. <paramref name="NotBefore"/> holds it back after a failure.</summary>
+    public sealed record Queued(DateTimeOffset Since, DateTimeOffset? NotBefore = null) : JobState;
+
+    /// <summary>An attempt has been decided and stored; its nodes have not all said that it runs.</summary>
+    public sealed record Starting(Allocation Allocation, DateTimeOffset Since) : JobState;
+
+    /// <summary>All ranks of the attempt run.</summary>
+    public sealed record Running(Allocation Allocation, DateTimeOffset Since) : JobState;
+
+    /// <summary>The attempt has been told to end; its devices are held until every rank is known to be gone.</summary>
+    public sealed record Stopping(Allocation Allocation, DateTimeOffset Since, DateTimeOffset? Started, StopReason Reason) : JobState;
+
+    /// <summary>Nothing more will happen. <paramref name="Started"/> is the last attempt's; null if none ever ran.</summary>
+    public sealed record Ended(JobResult Result, int ExitCode, DateTimeOffset At, DateTimeOffset? Started = null, string? Reason = null) : JobState;
+
+    /// <summary>The devices held now; null where none are.</summary>
+    [JsonIgnore]
+    public Allocation? Held => this switch
+    {
+        Starting s => s.Allocation,
+        Running r => r.Allocation,
+        Stopping s => s.Allocation,
+        _ => null,
+    };
+
+    /// <summary>One word for people and for JSON: queued, starting, running, stopping, succeeded, failed, cancelled.</summary>
+    [JsonIgnore]
+    public string Word => this switch
+    {
+        Queued => "queued",
+        Starting => "starting",
+        Running => "running",
+        Stopping => "stopping",
+        Ended { Result: JobResult.Succeeded } => "succeeded",
+        Ended { Result: JobResult.Cancelled } => "cancelled",
+        _ => "failed",
+    };
+}
+
+/// <summary>How a job ended.</summary>
+public enum JobResult { Succeeded, Failed, Cancelled }
+
+/// <summary>Why an attempt is being stopped.</summary>
+public enum StopReason
+{
+    /// <summary>A user asked.</summary>
+    Cancelled,
+    /// <summary>A rank of the gang ended badly or vanished: the others cannot go on.</summary>
+    RankLost,
+}

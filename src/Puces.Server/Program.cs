@@ -1,0 +1,2 @@
+namespace Puces.Server;
+internal static class Program { private static void Main() { } }
