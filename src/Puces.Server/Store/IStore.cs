@@ -13,6 +13,9 @@ public interface IStore : IAsyncDisposable
     /// <summary>For people: the engine, its version and where, without a password.</summary>
     string Description { get; }
 
+    /// <summary>Signalled when this daemon is known to lead no more. Take it after <see cref="LeadAsync"/>. No commit of a deposed leader passes, signal or not.</summary>
+    CancellationToken Deposed { get; }
+
     /// <summary>Brings the schema up to date; refuses one that is newer than this program.</summary>
     Task MigrateAsync(CancellationToken ct);
 
