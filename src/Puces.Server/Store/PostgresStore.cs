@@ -83,7 +83,6 @@ internal sealed class PostgresStore : SqlStore
             _connection = await ConnectAsync(ct);
             _epoch = (long)(await ScalarAsync(_connection, "UPDATE numbers SET epoch = epoch + 1 RETURNING epoch", ct))!;
             _writer = new(_connection, _epoch);
-            _deposed.Dispose();
             _deposed = new();
             _watch = WatchAsync(_lock, _deposed);
         }
@@ -133,7 +132,6 @@ internal sealed class PostgresStore : SqlStore
     {
         await ResignAsync();
         await _source.DisposeAsync();
-        _deposed.Dispose();
     }
 
     protected override string ParameterName(int number) => "";

@@ -20,7 +20,7 @@ internal sealed class SqliteStore(string file) : SqlStore
     private SqliteWriter? _writer;
     private bool _isLoaded;
 
-    public override string Description => $"SQLite {SQLitePCL.raw.sqlite3_libversion().utf8_to_string()} in {_path}";
+    public override string Description => $"SQLite {Version()} in {_path}";
 
     /// <summary>Never: the lock is held until the process or the store ends.</summary>
     public override CancellationToken Deposed => CancellationToken.None;
@@ -244,6 +244,12 @@ internal sealed class SqliteStore(string file) : SqlStore
     {
         var path = Path.GetFullPath(file);
         return File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
+    }
+
+    private static string Version()
+    {
+        using var connection = new SqliteConnection();
+        return connection.ServerVersion;
     }
 
     private static void Run(SqliteConnection connection, string sql)
