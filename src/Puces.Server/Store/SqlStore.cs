@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Puces.Core.Engine;
 using Puces.Core.Jobs;
 
@@ -65,7 +66,7 @@ internal abstract class SqlStore : IStore
             connection, "SELECT a.record FROM jobs j JOIN attempts a ON a.job = j.id WHERE j.live = TRUE ORDER BY a.job, a.number", AttemptOf, ct);
         attempts.RemoveAll(attempt => current[attempt.Id.Job] != attempt.Id.Number);
         var pools = await ListAsync(
-            connection, "SELECT record FROM pools ORDER BY name", row => JsonSerializer.Deserialize(row.GetString(0), Json.Pool)!, ct);
+            connection, "SELECT record FROM pools ORDER BY name", row => Read(row, Json.Pool), ct);
         var keys = await ListAsync(
             connection, "SELECT key, body, job FROM keys WHERE at >= $1 ORDER BY job",
             row => (new IdempotencyKey(Column.Key(row.GetFieldValue<byte[]>(0)), row.GetInt64(1)), new JobId(row.GetInt64(2))), ct, Column.Of(keysSince));
@@ -167,8 +168,11 @@ internal abstract class SqlStore : IStore
     private async Task<int> VersionAsync(DbConnection connection, CancellationToken ct) =>
         (await ListAsync(connection, "SELECT coalesce(max(version), 0) FROM schema_version", row => row.GetInt32(0), ct))[0];
 
-    private static Job JobOf(DbDataReader row) => JsonSerializer.Deserialize(row.GetString(0), Json.Job)!;
-    private static AttemptRecord AttemptOf(DbDataReader row) => JsonSerializer.Deserialize(row.GetString(0), Json.AttemptRecord)!;
+    private static Job JobOf(DbDataReader row) => Read(row, Json.Job);
+    private static AttemptRecord AttemptOf(DbDataReader row) => Read(row, Json.AttemptRecord);
+
+    /// <summary>From the bytes as the database has them: both engines keep text in UTF-8.</summary>
+    private static T Read<T>(DbDataReader row, JsonTypeInfo<T> form) => JsonSerializer.Deserialize(row.GetFieldValue<byte[]>(0), form)!;
 
     /// <summary>Jobs of one shape share what is equal, so that a long line stays small in memory.</summary>
     private sealed class Shared

@@ -118,6 +118,14 @@ internal sealed class SqliteStore(string file) : SqlStore
         }
     }
 
+    /// <summary>A setting of the connection that writes.</summary>
+    internal string Pragma(string name)
+    {
+        using var command = Write().CreateCommand();
+        command.CommandText = $"PRAGMA {name}";
+        return Convert.ToString(command.ExecuteScalar(), CultureInfo.InvariantCulture)!;
+    }
+
     public override async ValueTask DisposeAsync()
     {
         while (_readers.TryTake(out var reader)) await reader.DisposeAsync();

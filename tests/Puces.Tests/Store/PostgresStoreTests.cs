@@ -41,6 +41,23 @@ public sealed class PostgresStoreTests(PostgresServer server) : StoreSuite
     }
 
     [Fact]
+    public async Task A_leader_that_is_killed_is_followed_within_15_seconds_and_nothing_acknowledged_is_lost()
+    {
+        var second = await OpenAsync();
+        await using var killed = new KilledStores(_address);
+        Task? leading = null;
+        var since = new Stopwatch();
+        await killed.RunAndKillAsync(TimeSpan.FromMilliseconds(150), Ct, whileItLeads: () => leading = second.LeadAsync(Ct), onKill: () =>
+        {
+            Assert.False(leading!.IsCompleted);
+            since.Start();
+        });
+        await leading!.WaitAsync(TimeSpan.FromSeconds(15), Ct);
+        TestContext.Current.TestOutputHelper!.WriteLine($"taken over after {since.ElapsedMilliseconds} ms");
+        await killed.AssertWholeAsync(second, Ct);
+    }
+
+    [Fact]
     public async Task Who_waits_for_the_lead_can_give_up()
     {
         var (first, _) = await StartAsync();

@@ -37,6 +37,13 @@ public sealed class SqliteStoreTests : StoreSuite
     }
 
     [Fact]
+    public async Task Every_commit_is_synced()
+    {
+        var (store, _) = await StartAsync();
+        Assert.Equal(("wal", "2"), (((SqliteStore)store).Pragma("journal_mode"), ((SqliteStore)store).Pragma("synchronous")));
+    }
+
+    [Fact]
     public async Task A_second_daemon_on_the_file_is_refused_and_told_which_process_has_it()
     {
         await StartAsync();
@@ -65,6 +72,21 @@ public sealed class SqliteStoreTests : StoreSuite
             await store.CommitAsync([Submitted(NewJob(i))], [new(i, Noon, "submitted", "", new(i))], Ct);
             var stored = await LoadCopyAsync($"copy{i}", long.MaxValue);
             Assert.Equal((i, i, i), (stored.LiveJobs.Count, stored.LastJob, stored.LastEvent));
+        }
+    }
+
+    [Fact]
+    public async Task A_daemon_killed_at_any_moment_loses_nothing_acknowledged_and_gives_no_number_again()
+    {
+        await (await OpenAsync()).DisposeAsync();
+        await using var killed = new KilledStores(File);
+        for (var round = 0; round < 5; round++)
+        {
+            await killed.RunAndKillAsync(TimeSpan.FromMilliseconds(50 + 41 * round), Ct);
+            await using var store = Stores.Open(File);
+            await store.MigrateAsync(Ct);
+            await store.LeadAsync(Ct);
+            await killed.AssertWholeAsync(store, Ct);
         }
     }
 
