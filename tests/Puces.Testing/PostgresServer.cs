@@ -19,6 +19,7 @@ public sealed class PostgresServer : IAsyncDisposable
     private readonly SemaphoreSlim _gate = new(1);
     private readonly string _folder = Path.Combine(Path.GetTempPath(), "puces-postgres-" + Guid.NewGuid().ToString("n"));
     private readonly int _port = FreePort();
+    private Task? _start;
     private Process? _guard;
     private int _databases;
 
@@ -29,7 +30,7 @@ public sealed class PostgresServer : IAsyncDisposable
         await _gate.WaitAsync(ct);
         try
         {
-            if (_guard is null) await StartAsync(ct);
+            await (_start ??= StartAsync(ct));
         }
         finally
         {
@@ -69,6 +70,10 @@ public sealed class PostgresServer : IAsyncDisposable
         Directory.CreateDirectory(_folder);
         // Root may not run a server: the account that the package made does.
         if (Environment.IsPrivilegedProcess) await RunAsync("chown", ["postgres", _folder], ct, asRoot: true);
+        // Its input ends with the test process, however that ends.
+        _guard = Process.Start(Command(
+            "sh", ["-c", "trap '' INT; cat >/dev/null; \"$0\" -D \"$1/data\" -m immediate -w stop; rm -rf \"$1\"", Path.Combine(Binaries!, "pg_ctl"), _folder],
+            asRoot: false))!;
         await RunAsync("initdb", ["-D", Data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], ct);
         // Tests kill processes, never the machine: what the kernel holds survives, so that syncs would only cost time.
         await File.AppendAllLinesAsync(Path.Combine(Data, "postgresql.conf"),
@@ -77,9 +82,6 @@ public sealed class PostgresServer : IAsyncDisposable
             $"unix_socket_directories = '{_folder}'", "fsync = off", "max_connections = 100", "shared_buffers = 32MB", "log_min_messages = fatal",
         ], ct);
         await StartServerAsync(ct);
-        _guard = Process.Start(Command(
-            "sh", ["-c", "trap '' INT; cat >/dev/null; \"$0\" -D \"$1/data\" -m immediate -w stop; rm -rf \"$1\"", Path.Combine(Binaries!, "pg_ctl"), _folder],
-            asRoot: false))!;
     }
 
     private Task StartServerAsync(CancellationToken ct) => RunAsync("pg_ctl", ["-D", Data, "-l", Path.Combine(_folder, "log"), "-w", "start"], ct);

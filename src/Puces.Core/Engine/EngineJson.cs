@@ -16,7 +16,6 @@ namespace Puces.Core.Engine;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip,
     IgnoreReadOnlyProperties = true,
-    AllowOutOfOrderMetadataProperties = true,
     UseStringEnumConverter = true,
     Converters = [typeof(JobIdJson), typeof(AttemptIdJson), typeof(MemoryJson)])]
 [JsonSerializable(typeof(Job))]
