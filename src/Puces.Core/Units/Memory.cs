@@ -43,7 +43,7 @@ public readonly record struct Memory(long Bytes) : IComparable<Memory>
         foreach (var (suffix, factor) in Units)
             if (Bytes >= factor && Bytes % factor == 0) return string.Create(CultureInfo.InvariantCulture, $"{Bytes / factor}{suffix}");
         foreach (var (suffix, factor) in Units)
-            if (Bytes >= factor && Bytes * 10 % factor == 0) return string.Create(CultureInfo.InvariantCulture, $"{(decimal)Bytes / factor}{suffix}");
+            if (Bytes >= factor && Bytes % factor * 10 % factor == 0) return string.Create(CultureInfo.InvariantCulture, $"{(decimal)Bytes / factor}{suffix}");
         return string.Create(CultureInfo.InvariantCulture, $"{Bytes}B");
     }
 }
