@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Numerics;
-using System.Text;
 using Puces.Core.Contract;
 using Puces.Core.Units;
 
@@ -20,31 +19,6 @@ internal readonly record struct Place(JobField Field, int Index = -1, string? Ke
         if (Index >= 0) text += string.Create(CultureInfo.InvariantCulture, $"[{Index}]");
         return Key is null ? text : $"{text}.{Show.Plain(Key)}";
     }
-}
-
-/// <summary>What a user wrote, made fit to be shown: short, and without control characters.</summary>
-internal static class Show
-{
-    private const int Longest = 48;
-
-    public static string Quoted(string text) => $"'{Plain(text)}'";
-
-    public static string Plain(string text)
-    {
-        var shown = new StringBuilder();
-        foreach (var rune in text.AsSpan(0, Math.Min(text.Length, Longest)).EnumerateRunes())
-        {
-            if (rune.Value == '\n') shown.Append("\\n");
-            else if (IsHarmless(rune)) shown.Append(rune.ToString());
-            else shown.Append(CultureInfo.InvariantCulture, $"\\u{rune.Value:x4}");
-        }
-        return text.Length > Longest ? shown.Append('…').ToString() : shown.ToString();
-    }
-
-    // Format characters include those that turn the direction of the line.
-    private static bool IsHarmless(Rune rune) =>
-        Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.OtherNotAssigned
-            or UnicodeCategory.PrivateUse or UnicodeCategory.Surrogate or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
 }
 
 /// <summary>Reads single values out of nodes. What is wrong goes to <see cref="Errors"/>, and null comes back.</summary>
@@ -151,23 +125,12 @@ internal sealed class FieldReader
             Fault(node, place, string.Create(CultureInfo.InvariantCulture, $"has {text.Length} characters; write at most {JobFields.LongestName}"));
             return null;
         }
-        if (IsName(text)) return text;
-        var fitting = FittingName(text);
+        if (JobName.Fits(text)) return text;
+        var fitting = JobName.FittingTo(text);
         Fault(node, place, $"{Show.Quoted(text)} has other characters than letters, digits, '.', '_' and '-', or does not start with a letter or digit"
             + (fitting.Length > 0 ? $"; write {fitting}" : ""));
         return null;
     }
-
-    public static bool IsName(string text) => char.IsAsciiLetterOrDigit(text[0]) && text.All(IsNamePart);
-
-    /// <summary>The nearest name to any text; empty where nothing of it can stay.</summary>
-    public static string FittingName(string text)
-    {
-        var parts = string.Concat(text.Select(c => IsNamePart(c) ? c : '-')).Trim('-', '.', '_');
-        return parts.Length <= JobFields.LongestName ? parts : parts[..JobFields.LongestName];
-    }
-
-    private static bool IsNamePart(char c) => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-';
 
     public int? Whole(SpecNode node, Place place, int least, int most)
     {
