@@ -13,9 +13,15 @@ internal sealed class YamlReader
 
     private readonly Parser _parser;
     private readonly Dictionary<string, SpecNode?> _anchors = new(StringComparer.Ordinal);   // null while its node is being read
+    private readonly Stack<SpecMark> _brackets = new();   // those open now
+    private readonly Scanner _scanner;
     private int _nodes;
 
-    private YamlReader(string text) => _parser = new(new Scanner(new StringReader(text), skipComments: true));
+    private YamlReader(string text)
+    {
+        _scanner = new(new StringReader(text), skipComments: true);
+        _parser = new(_scanner);
+    }
 
     /// <summary>Exactly one of the two is null.</summary>
     public static (SpecNode? Root, FieldError? Error) Read(string text)
@@ -45,7 +51,25 @@ internal sealed class YamlReader
         return root;
     }
 
-    private ParsingEvent Next() => _parser.MoveNext() ? _parser.Current! : throw new Fault(new(1, 1), "the file ends too early");
+    private ParsingEvent Next()
+    {
+        try
+        {
+            return _parser.MoveNext() ? _parser.Current! : throw new Fault(new(1, 1), "the file ends too early");
+        }
+        catch (YamlException bad) when (_brackets.Count > 0 && bad.Message.Contains("expected ',' or", StringComparison.Ordinal))
+        {
+            throw Unclosed();
+        }
+        catch (Exception defect) when (defect is InvalidOperationException or ArgumentException or IndexOutOfRangeException)
+        {
+            // The scanner meets some broken texts with these instead of its own exception.
+            if (_brackets.Count > 0) throw Unclosed();
+            throw new Fault(new((int)_scanner.CurrentPosition.Line, (int)_scanner.CurrentPosition.Column), "this is not YAML; look here for a quote or a bracket too many");
+        }
+    }
+
+    private Fault Unclosed() => new(_brackets.Peek(), "this bracket is never closed, or a ',' is missing after one of its items");
 
     private SpecNode Node(ParsingEvent at, int depth)
     {
@@ -87,7 +111,9 @@ internal sealed class YamlReader
     {
         TagOf(start);
         var items = new List<SpecNode>();
+        if (start.Style == SequenceStyle.Flow) _brackets.Push(MarkOf(start));
         for (var next = Next(); next is not SequenceEnd; next = Next()) items.Add(Node(next, depth + 1));
+        if (start.Style == SequenceStyle.Flow) _brackets.Pop();
         return new(MarkOf(start), items);
     }
 
@@ -96,6 +122,7 @@ internal sealed class YamlReader
         TagOf(start);
         var entries = new List<SpecEntry>();
         List<SpecNode.Mapping>? merged = null;
+        if (start.Style == MappingStyle.Flow) _brackets.Push(MarkOf(start));
         for (var next = Next(); next is not MappingEnd; next = Next())
         {
             if (next is not Scalar key) throw new Fault(MarkOf(next), "a key must be one plain text");
@@ -105,6 +132,7 @@ internal sealed class YamlReader
             if (key.Value == "<<" && !IsQuoted(key)) (merged ??= []).AddRange(Merged(value, MarkOf(key)));
             else entries.Add(new(key.Value, MarkOf(key), value));
         }
+        if (start.Style == MappingStyle.Flow) _brackets.Pop();
         if (merged is not null) Merge(entries, merged);
         return new(MarkOf(start), entries);
     }

@@ -1,6 +1,7 @@
 using System.Text;
 using Puces.Cli.JobFiles;
 using Puces.Core.Contract;
+using Xunit;
 
 namespace Puces.Tests.Jobs;
 
