@@ -29,6 +29,12 @@ internal static class YamlWords
     /// <summary>Plain words; the place is moved to where the cause is seen, where it is.</summary>
     public static string Plain(string message, string text, ref int line, ref int column)
     {
+        if (message.Contains("tab", StringComparison.Ordinal))
+        {
+            var lines = text.AsSpan().Count('\n') + 1;
+            for (var at = line; at <= lines && at < line + 3; at++)
+                if (TabAt(SourceLine(text, at)) is not null) { line = at; break; }
+        }
         var source = SourceLine(text, line);
         if (TabAt(source) is { } tab)
         {

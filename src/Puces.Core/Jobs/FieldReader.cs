@@ -17,7 +17,8 @@ internal readonly record struct Place(JobField Field, int Index = -1, string? Ke
             : Field.Section.Length == 0 ? string.Create(CultureInfo.InvariantCulture, $"{Field.Path}[{Alternative}]")
             : string.Create(CultureInfo.InvariantCulture, $"{Field.Section}[{Alternative}].{Field.Key}");
         if (Index >= 0) text += string.Create(CultureInfo.InvariantCulture, $"[{Index}]");
-        return Key is null ? text : $"{text}.{Show.Plain(Key)}";
+        if (Key is null) return text;
+        return Key.All(c => char.IsAsciiLetterOrDigit(c) || c == '_') ? $"{text}.{Show.Plain(Key)}" : $"{text}[{Show.Quoted(Key)}]";
     }
 }
 
@@ -104,7 +105,8 @@ internal sealed class FieldReader
     public void WrongKind(SpecNode node, Place place)
     {
         var kind = node switch { SpecNode.Mapping => "a mapping", SpecNode.Sequence => "a list", SpecNode.Null => "nothing", _ => "a single value" };
-        Fault(node, place, $"takes {place.Field.Form}, not {kind}; write {place.Field.Example}");
+        var form = place.Index >= 0 || place.Key is not null ? "a single value" : place.Field.Form;
+        Fault(node, place, $"takes {form}, not {kind}; write {place.Field.Example}");
     }
 
     /// <summary>A text with something in it.</summary>
@@ -112,7 +114,7 @@ internal sealed class FieldReader
     {
         var text = Text(node, place);
         if (text is null || !string.IsNullOrWhiteSpace(text)) return text;
-        Fault(node, place, $"is empty; write {place.Field.Example}, or leave {place.Field.Key} out");
+        Fault(node, place, $"is empty; write {place.Field.Example}" + (place.Field == JobFields.Run ? "" : $", or leave {place.Field.Key} out"));
         return null;
     }
 

@@ -37,6 +37,11 @@ internal sealed class JobParts(FieldReader reader)
         for (var i = 0; i < items.Count; i++)
         {
             var place = new Place(JobFields.Where, node is SpecNode.Sequence ? i : -1);
+            if (items[i] is SpecNode.Scalar { Text: var text } && text.Contains(',', StringComparison.Ordinal))
+            {
+                reader.Fault(items[i], place, $"{Show.Quoted(text)} has a comma in it; write where: [{Show.Plain(string.Join(", ", text.Split(',').Select(t => t.Trim())))}]");
+                continue;
+            }
             if (reader.Name(items[i], place) is not { } name) continue;
             if (!names.Contains(name)) names.Add(name);
             else reader.Fault(items[i], place, $"{name} stands here twice; keep one");
