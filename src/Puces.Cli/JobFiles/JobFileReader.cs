@@ -86,7 +86,7 @@ public static class JobFileReader
     {
         text = "";
         using var stream = new FileStream(file, FileMode.Open, FileAccess.Read);
-        var buffer = new byte[Math.Min(stream.CanSeek ? stream.Length : MostBytes, MostBytes) + 1];
+        var buffer = new byte[stream.CanSeek && stream.Length > 0 ? Math.Min(stream.Length, MostBytes) + 1 : MostBytes + 1];
         var length = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
         if (length > MostBytes) return new("", "is larger than 1 MiB; that is no job file");
         var bytes = buffer.AsSpan(0, length);

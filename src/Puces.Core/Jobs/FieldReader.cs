@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics;
 using Puces.Core.Contract;
 using Puces.Core.Units;
 
@@ -137,16 +136,21 @@ internal sealed class FieldReader
     public int? Whole(SpecNode node, Place place, int least, int most)
     {
         if (Text(node, place) is not { } text) return null;
-        if (!BigInteger.TryParse(Short(text), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
+        var isNumber = long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number);
+        if (isNumber && number >= least && number <= most) return (int)number;
+        if (!isNumber && !IsWhole(text))
         {
             Fault(node, place, $"{Show.Quoted(text)} is not a whole number; write {place.Field.Example}");
             return null;
         }
-        if (number >= least && number <= most) return (int)number;
+        var isSmall = isNumber ? number < least : text[0] == '-';
         Fault(node, place, string.Create(CultureInfo.InvariantCulture,
-            $"{Show.Plain(text)} is too {(number < least ? "small" : "large")}; write a whole number from {least} to {most}"));
+            $"{Show.Plain(text)} is too {(isSmall ? "small" : "large")}; write a whole number from {least} to {most}"));
         return null;
     }
+
+    private static bool IsWhole(string text) => text.AsSpan(text.Length > 0 && text[0] is '-' or '+' ? 1 : 0) is { IsEmpty: false } digits
+        && digits.IndexOfAnyExceptInRange('0', '9') < 0;
 
     // Enough for any number, and never slow.
     private static ReadOnlySpan<char> Short(string text) => text.Length > 40 ? "" : text;
