@@ -90,7 +90,7 @@ public static class JobFileReader
         var length = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
         if (length > MostBytes) return new("", "is larger than 1 MiB; that is no job file");
         var bytes = buffer.AsSpan(0, length);
-        if (bytes.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || bytes.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF])) return new("", "is UTF-16; save it as UTF-8", 1, 1);
+        if (bytes is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..]) return new("", "is UTF-16; save it as UTF-8", 1, 1);
         if (bytes.StartsWith("\uFEFF"u8)) bytes = bytes[3..];
         try
         {

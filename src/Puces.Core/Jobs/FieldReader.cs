@@ -47,7 +47,7 @@ internal sealed class FieldReader
             while (index < known.Count && known[index].Key != entry.Key) index++;
             if (index == known.Count)
             {
-                if (section.Length > 0 || !entry.Key.StartsWith("x-", StringComparison.Ordinal)) Unknown(entry, section, known);
+                if (section.Length > 0 || !IsIgnored(entry.Key)) Unknown(entry, section, known);
                 continue;
             }
             if ((seen & (1UL << index)) != 0) Repeated(mapping, entry, known[index].Path);
@@ -55,6 +55,9 @@ internal sealed class FieldReader
             seen |= 1UL << index;
         }
     }
+
+    // Places for anchors, and where editors look for the schema.
+    private static bool IsIgnored(string key) => key == "$schema" || key.StartsWith("x-", StringComparison.Ordinal);
 
     private void Unknown(SpecEntry entry, string section, IReadOnlyList<JobField> known)
     {

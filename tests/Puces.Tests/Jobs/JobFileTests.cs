@@ -84,6 +84,9 @@ public sealed class JobFileTests
         Assert.Equal(new DateTimeOffset(2030, 6, 1, 8, 0, 0, TimeSpan.Zero), Load($"deadline: {written}").Deadline);
 
     [Fact]
+    public void Keys_for_anchors_and_for_editors_are_ignored() => Assert.Null(Load("x-anything: [1, {a: b}]\n$schema: puces.schema.json").Gpus);
+
+    [Fact]
     public void Plain_words_stay_what_was_written()
     {
         var spec = Load("name: 007\nwhere: [NO, on, 1e3]\nenv: {A: yes, B: 1.10, C: 012, D: '', E: 'null'}");
