@@ -31,7 +31,7 @@ public sealed class JobFileFuzzTests
         {
             var text = Broken(random);
             var start = watch.Elapsed;
-            var loaded = WrongJobFileTests.Load(text, text[0] == '{' && i % 2 == 0 ? "puces.json" : "puces.yaml");
+            var loaded = WrongJobFileTests.Load(text, text.StartsWith('{') && i % 2 == 0 ? "puces.json" : "puces.yaml");
             if (watch.Elapsed - start > slowest) slowest = watch.Elapsed - start;
             Assert.True(loaded.Spec is null == loaded.Errors.Count > 0, text);
             JobFileErrors.Render(loaded.Source, loaded.Errors, colour: false);
