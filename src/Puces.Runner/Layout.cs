@@ -34,8 +34,23 @@ internal sealed class Layout(string root, string blobs)
 /// <summary>The files of one rank.</summary>
 internal sealed class RankFolder(string path)
 {
+    /// <summary>The variable by which the processes of a rank are known. Its tag alone would not do: a machine may serve several daemons.</summary>
+    public const string Mark = "PUCES_RANK_FOLDER";
+
     public string Path => path;
     public string Tag => System.IO.Path.GetFileName(path);
+
+    /// <summary>The tag, with a hash of the folder: a name for what lies outside of it, such as a control group.</summary>
+    public string Name
+    {
+        get
+        {
+            var hash = 2166136261u;
+            foreach (var letter in path) hash = unchecked((hash ^ letter) * 16777619u);
+            return $"{Tag}-{hash:x8}";
+        }
+    }
+
     public string Order => path + "/order.json";
     public string State => path + "/state.json";
     public string Watcher => path + "/watcher";

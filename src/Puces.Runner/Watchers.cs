@@ -49,7 +49,7 @@ internal static class Watchers
     /// <summary>Ends whatever a dead watcher left running; false while some of it is still there.</summary>
     public static bool ClearLeftovers(RankFolder rank)
     {
-        var left = Processes.Bearing("PUCES_TAG=" + rank.Tag);
+        var left = Processes.Bearing(RankFolder.Mark + "=" + rank.Path);
         Processes.Signal(left, Signals.Kill);
         var isClear = left.Count == 0;
         if (!File.Exists(rank.Cgroups)) return isClear;

@@ -13,6 +13,7 @@ public sealed class RunnerProcess : IDisposable
 
     private readonly Process _process;
     private readonly BlockingCollection<FromNode> _heard = [];
+    private bool _isDisposed;
 
     public RunnerProcess(string root, IReadOnlyDictionary<string, string>? environment = null)
     {
@@ -110,6 +111,8 @@ public sealed class RunnerProcess : IDisposable
 
     public void Dispose()
     {
+        if (_isDisposed) return;
+        _isDisposed = true;
         if (!_process.HasExited) _process.Kill();
         _process.Dispose();
     }

@@ -77,7 +77,7 @@ internal sealed class RankRun : IDisposable
 
     private (int ExitCode, string Phase) RunPhases(DateTimeOffset begun)
     {
-        var variables = Surroundings.Of(_order, _work, _checkpoints!.Folder, _report.Checkpoint is { } name ? Path.Combine(_checkpoints.Folder, name) : null);
+        var variables = Surroundings.Of(_order, _rank, _work, _checkpoints!.Folder, _report.Checkpoint is { } name ? Path.Combine(_checkpoints.Folder, name) : null);
         if (_order.Setup is { Length: > 0 } setup)
         {
             var exitCode = RunPhase(new(setup), RankPhase.Setup, "setup.sh", begun, variables);
@@ -103,7 +103,7 @@ internal sealed class RankRun : IDisposable
             Unpack();
             _checkpoints = new(_order, _work, _job);
             _report = _report with { Checkpoint = _checkpoints.Newest() };
-            if (_order.EnforceLimits && (_group = RankGroup.Make(_rank.Tag, _order.Memory, _order.MilliCpus)) is not null)
+            if (_order.EnforceLimits && (_group = RankGroup.Make(_rank.Name, _order.Memory, _order.MilliCpus)) is not null)
                 Files.TryWrite(_rank.Cgroups, Encoding.UTF8.GetBytes(string.Join('\n', _group.Folders)));
             return null;
         }

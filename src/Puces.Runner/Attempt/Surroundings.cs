@@ -33,7 +33,7 @@ internal static class Surroundings
     }
 
     /// <summary>The whole environment of a rank. Puces' own words win over the user's.</summary>
-    public static Dictionary<string, string> Of(RankOrder order, string work, string checkpoints, string? checkpoint)
+    public static Dictionary<string, string> Of(RankOrder order, RankFolder rank, string work, string checkpoints, string? checkpoint)
     {
         var all = Base();
         foreach (var (name, value) in order.Env) all[name] = value;
@@ -42,6 +42,7 @@ internal static class Surroundings
         var nodes = Math.Max(1, order.Hosts.Count);
         var local = Math.Max(1, order.Devices.Count);
         all["PUCES_TAG"] = order.Tag;
+        all[RankFolder.Mark] = rank.Path;
         all["PUCES_JOB_ID"] = order.Job.ToString();
         all["PUCES_JOB_NAME"] = order.JobName;
         all["PUCES_PROJECT"] = order.Project;

@@ -1,5 +1,6 @@
 using Puces.Core.Contract;
 using Puces.Core.Engine;
+using Puces.Testing;
 using Xunit;
 
 namespace Puces.Tests.Runner;
@@ -71,6 +72,20 @@ public sealed class OutliveTests : RunnerSuite
         var second = Agent();
         if (second.Hello.Ranks.Single().Phase != RankPhase.Vanished) second.UntilPhase("1-1.0", RankPhase.Vanished);
         Assert.Empty(Processes("sleep 98773"));
+    }
+
+    [Fact]
+    public void Clearing_up_after_a_dead_watcher_leaves_a_rank_of_the_same_name_alone_that_another_daemon_runs()
+    {
+        using var other = new RunnerProcess(Path.Combine(Root, "other"));
+        other.Say(new ToNode.Start(Order(1, "echo ready; sleep 3; echo still here")));
+        other.UntilLogged("1-1.0", "ready");
+        var agent = Agent();
+        agent.Say(new ToNode.Start(Order(1, "echo ready; sleep 60")));
+        agent.UntilLogged("1-1.0", "ready");
+        Kill(Watcher("1-1.0"));
+        agent.UntilPhase("1-1.0", RankPhase.Vanished);
+        Assert.Equal(0, other.UntilOver("1-1.0").Verdict!.ExitCode);
     }
 
     [Fact]
