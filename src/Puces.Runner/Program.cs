@@ -1,2 +1,59 @@
+using System.Reflection;
+using System.Text;
+using System.Text.Json;
+using Puces.Core.Contract;
+using Puces.Runner.Agent;
+using Puces.Runner.Attempt;
+using Puces.Runner.Devices;
+
 namespace Puces.Runner;
-internal static class Program { private static int Main() => 0; }
+
+internal static class Program
+{
+    private const string Usage = """
+        puces-runner runs the attempts of Puces' jobs on a node.
+
+          puces-runner agent --root DIR --blobs DIR      serve one daemon over standard input and output
+          puces-runner attempt DIR --blobs DIR           run the rank whose order lies in DIR (the agent does this)
+          puces-runner devices                           print the accelerators that are found, as JSON
+          puces-runner version
+
+        """;
+
+    public static string Version => Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
+
+    private static int Main(string[] args)
+    {
+        try
+        {
+            return args switch
+            {
+                ["agent", "--root", var root, "--blobs", var blobs] => NodeAgent.Serve(root, blobs),
+                ["attempt", var folder, "--blobs", var blobs] => RankRun.Run(folder, blobs),
+                ["devices"] => Print(JsonSerializer.SerializeToUtf8Bytes(FoundDevices.All(), RunnerJson.Default.IReadOnlyListDevice)),
+                ["version"] => Print(Encoding.UTF8.GetBytes(Version)),
+                _ => Refuse(),
+            };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            // What cannot be handled here is for a person to read: in the root's runner.log, or at the terminal.
+            Say($"{string.Join(' ', args)}: {e}\n");
+            return 1;
+        }
+    }
+
+    private static int Print(byte[] line)
+    {
+        _ = Files.WriteAll(1, [.. line, (byte)'\n']);
+        return 0;
+    }
+
+    private static int Refuse()
+    {
+        Say(Usage);
+        return 2;
+    }
+
+    private static void Say(string text) => _ = Files.WriteAll(2, Encoding.UTF8.GetBytes(text));
+}

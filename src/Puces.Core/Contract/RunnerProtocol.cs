@@ -59,8 +59,12 @@ public abstract record FromNode
     public sealed record Report(RankReport Rank) : FromNode;
 
     /// <summary>Bytes of a rank's log, from <paramref name="Offset"/>. They are base64 in JSON.</summary>
+    /// <param name="Data">Whole lines, as the log's format has them.</param>
     /// <param name="IsLast">The rank has ended and there is no more.</param>
-    public sealed record Log(string Tag, long Offset, byte[] Data, bool IsLast) : FromNode;
+    /// <param name="DroppedLines">
+    /// Lines that the node no longer had between the end of the last message and <paramref name="Offset"/>, which then lies beyond it.
+    /// </param>
+    public sealed record Log(string Tag, long Offset, byte[] Data, bool IsLast, long DroppedLines = 0) : FromNode;
 
     /// <summary>Nothing of this tag is on the node.</summary>
     public sealed record Gone(string Tag) : FromNode;

@@ -1,0 +1,227 @@
+using System.Text;
+using System.Text.Json;
+using Puces.Core.Contract;
+using Puces.Core.Engine;
+using Puces.Core.Jobs;
+using Puces.Runner.Limits;
+using Puces.Runner.Logs;
+using Puces.Runner.Posix;
+
+namespace Puces.Runner.Attempt;
+
+/// <summary>The whole life of one rank, in a process of its own: it outlives the agent, and no other rank depends on it.</summary>
+internal sealed class RankRun : IDisposable
+{
+    private const int StoppedBeforeStart = 128 + Signals.Term;
+
+    private readonly Layout _layout;
+    private readonly RankFolder _rank;
+    private readonly RankOrder _order;
+    private readonly string _job, _work;
+    private readonly LogWriter _log;
+    private readonly Bell _bell;
+    private readonly Fence _fence;
+    private readonly Orders _orders;
+    private readonly Watch _watch;
+    private Checkpoints? _checkpoints;
+    private RankGroup? _group;
+    private RankReport _report;
+
+    private RankRun(Layout layout, RankFolder rank, RankOrder order)
+    {
+        (_layout, _rank, _order) = (layout, rank, order);
+        _job = layout.Job(order.Job);
+        _work = Path.Combine(_job, "work");
+        _log = new(rank.Path, order.LogLimit);
+        _bell = new(layout.Bell, rank.Tag);
+        _fence = new(layout, order.Job, order.Number);
+        _orders = new(layout, rank, order.Limit, order.Term, _fence);
+        _watch = new(_orders, _log, _bell, order.Checkpoint, LookForCheckpoint);
+        _report = new(rank.Tag, RankPhase.Starting, 0);
+    }
+
+    public void Dispose()
+    {
+        _log.Dispose();
+        _bell.Dispose();
+    }
+
+    /// <summary>Runs the rank whose order lies in the folder; returns at once where another process does, or did.</summary>
+    public static int Run(string folder, string blobs)
+    {
+        _ = Libc.NewSession();
+        Libc.IgnoreBrokenPipes();
+        Libc.AdoptOrphans();
+        var rank = new RankFolder(Path.GetFullPath(folder).TrimEnd('/'));
+        var layout = new Layout(Path.GetDirectoryName(Path.GetDirectoryName(rank.Path))!, Path.GetFullPath(blobs));
+        if (Watchers.Claim(rank) < 0 || File.Exists(rank.State)) return 1;
+        var order = JsonSerializer.Deserialize(File.ReadAllBytes(rank.Order), RunnerJson.Default.RankOrder)!;
+        using var run = new RankRun(layout, rank, order);
+        run.Run();
+        return 0;
+    }
+
+    private void Run()
+    {
+        _orders.Open();
+        if (Prepare() is { } refusal)
+        {
+            Refuse(refusal);
+            return;
+        }
+        var begun = DateTimeOffset.UtcNow;
+        var (exitCode, phase) = (StoppedBeforeStart, "setup");
+        if (!_watch.MustEnd()) (exitCode, phase) = RunPhases(begun);
+        Finish(exitCode, phase, begun);
+    }
+
+    private (int ExitCode, string Phase) RunPhases(DateTimeOffset begun)
+    {
+        var variables = Surroundings.Of(_order, _rank, _work, _checkpoints!.Folder, _report.Checkpoint is { } name ? Path.Combine(_checkpoints.Folder, name) : null);
+        if (_order.Setup is { Length: > 0 } setup)
+        {
+            var exitCode = RunPhase(new(setup), RankPhase.Setup, "setup.sh", begun, variables);
+            if (exitCode != 0 || _watch.Cause is not null) return (exitCode, "setup");
+        }
+        return (RunPhase(_order.Run, RankPhase.Run, "run.sh", begun, variables), "run");
+    }
+
+    /// <summary>Makes all ready for the user's code; the reason where that cannot be done.</summary>
+    private string? Prepare()
+    {
+        try
+        {
+            Files.MakeFolder(_job);
+            if (_fence.Raise() is { } newer) return $"attempt {newer} of the job has already been on this node";
+            for (var waits = 0; _fence.Older() is { } older; waits++)
+            {
+                if (_watch.MustEnd()) return null;
+                if (waits == 0) _log.Say($"Waiting for {older}, an older attempt of the job, to be gone from this node.");
+                Thread.Sleep(50);
+            }
+            Files.MakeFolder(_work);
+            Unpack();
+            _checkpoints = new(_order, _work, _job);
+            _report = _report with { Checkpoint = _checkpoints.Newest() };
+            if (_order.EnforceLimits && (_group = RankGroup.Make(_rank.Name, _order.Memory, _order.MilliCpus)) is not null)
+                Files.TryWrite(_rank.Cgroups, Encoding.UTF8.GetBytes(string.Join('\n', _group.Folders)));
+            return null;
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+        catch (Exception e) when (e is ArchiveException or IOException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+    }
+
+    /// <summary>Ranks of one attempt that share this folder unpack once between them.</summary>
+    private void Unpack()
+    {
+        if (_order.Workdir is null && _order.Mounts.Count == 0) return;
+        using var turn = new FileStream(Path.Combine(_job, "unpacked"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        _ = Libc.Lock((int)turn.SafeFileHandle.DangerousGetHandle(), Libc.LockExclusive);
+        var done = new StreamReader(turn).ReadToEnd();
+        if (done == _order.Number.ToString(System.Globalization.CultureInfo.InvariantCulture)) return;
+
+        if (_order.Workdir is { } packed) Unpack(packed, "the work directory", _work, null);
+        foreach (var (path, blob) in _order.Mounts.OrderBy(mount => mount.Key, StringComparer.Ordinal))
+        {
+            var parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(part => part != ".").ToArray();
+            if (parts.Length == 0 || path.StartsWith('/') || parts.Contains("..")) throw new ArchiveException($"mount '{path}' lies outside the work directory");
+            Unpack(blob, $"mount '{path}'", Path.Combine([_work, .. parts[..^1]]), parts[^1]);
+        }
+        turn.SetLength(0);
+        turn.Write(Encoding.ASCII.GetBytes(_order.Number.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+    }
+
+    private void Unpack(string blob, string what, string folder, string? only)
+    {
+        if (blob.Length != 64 || !blob.All(char.IsAsciiHexDigitLower)) throw new ArchiveException($"{what}: '{blob}' is no SHA-256");
+        var path = _layout.Blob(blob);
+        if (!File.Exists(path)) throw new ArchiveException($"{what} is not on this node: blob {blob} is missing");
+        try
+        {
+            using var packed = File.OpenRead(path);
+            Archive.Unpack(packed, folder, () => { if (_watch.MustEnd()) throw new OperationCanceledException(); }, only);
+        }
+        catch (ArchiveException e)
+        {
+            throw new ArchiveException($"{what} was not unpacked: {e.Message}");
+        }
+    }
+
+    private int RunPhase(RunCommand command, RankPhase phase, string script, DateTimeOffset begun, Dictionary<string, string> variables)
+    {
+        Report(_report with { Phase = phase, Started = begun, LogLength = _log.Length });
+        if (_watch.MustEnd()) return StoppedBeforeStart;
+        _group?.Enter();
+        var launched = Launch.Start(command, Path.Combine(_rank.Path, script), _work, variables);
+        _group?.Leave();
+        if (launched.Problem is { } problem)
+        {
+            _log.Say(problem);
+            return launched.ExitCode;
+        }
+        _orders.Begin();
+        return _watch.Until(launched.Pid, launched.Output, launched.Error, command.Script is not null);
+    }
+
+    private void LookForCheckpoint()
+    {
+        if (_checkpoints?.Newest() is { } newest && newest != _report.Checkpoint)
+            _ = TryReport(_report with { Checkpoint = newest, LogLength = _log.Length });
+    }
+
+    private void Finish(int exitCode, string phase, DateTimeOffset begun)
+    {
+        var cause = _watch.Cause ?? ExitCause.Exit;
+        var detail = _watch.Reason;
+        var (cpu, memory) = (_watch.Cpu, _watch.PeakMemory);
+        if (_group is not null)
+        {
+            if (cause == ExitCause.Exit && exitCode != 0 && _group.RanOutOfMemory)
+            {
+                cause = ExitCause.OutOfMemory;
+                detail = $"it used more memory than the {new Core.Units.Memory(_order.Memory)} that it had asked for";
+                _log.Say($"Out of memory: {detail}.");
+            }
+            if (_group.Cpu > cpu) cpu = _group.Cpu;
+            if (_group.PeakMemory > 0) memory = _group.PeakMemory;
+            _group.Remove();
+        }
+        _log.Flush();
+        var verdict = new Verdict(exitCode, cause, phase, begun, DateTimeOffset.UtcNow, cpu, memory, detail);
+        Report(_report with { Phase = RankPhase.Ended, Verdict = verdict, Checkpoint = _checkpoints?.Newest(atEnd: true), Detail = detail }, isLast: true);
+    }
+
+    private void Refuse(string reason)
+    {
+        _log.Say($"Could not start: {reason}.");
+        Report(_report with { Phase = RankPhase.Refused, Detail = reason }, isLast: true);
+    }
+
+    /// <summary>Goes on only when the disk has the report: a verdict is never lost, and nothing starts that is not written down.</summary>
+    private void Report(RankReport report, bool isLast = false)
+    {
+        while (!TryReport(isLast ? report with { LogLength = _log.Length } : report))
+        {
+            if (!isLast && _watch.MustEnd()) return;
+            Thread.Sleep(1000);
+            _log.Flush();
+        }
+        // It holds secrets, and is of no more use.
+        if (isLast) _ = Libc.Unlink(_rank.Order);
+    }
+
+    private bool TryReport(RankReport report)
+    {
+        _log.Flush();
+        _report = report;
+        if (!_rank.TryWriteState(report)) return false;
+        _bell.Ring();
+        return true;
+    }
+}

@@ -1,0 +1,89 @@
+using System.Collections;
+using System.Globalization;
+using Puces.Core.Contract;
+
+namespace Puces.Runner.Attempt;
+
+/// <summary>The environment of the user's processes: a clean base, what the order says, and what Puces tells them.</summary>
+internal static class Surroundings
+{
+    // What a program needs to find itself on a machine. Everything else of the agent's own environment stays here: it may hold secrets.
+    private static readonly HashSet<string> Kept =
+    [
+        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LIBRARY_PATH", "CPATH",
+        "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "CUDA_HOME", "CUDA_PATH", "ROCM_PATH", "HIP_PATH", "ONEAPI_ROOT", "DOTNET_ROOT", "JAVA_HOME",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    ];
+
+    /// <summary>The agent's own variables that a process may see.</summary>
+    public static Dictionary<string, string> Base()
+    {
+        var kept = new Dictionary<string, string>();
+        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
+        {
+            var (name, value) = ((string)variable.Key, (string?)variable.Value ?? "");
+            // A proxy may be named with a password in it.
+            var isSecret = name.Contains("proxy", StringComparison.OrdinalIgnoreCase) && value.Contains('@', StringComparison.Ordinal);
+            if ((Kept.Contains(name) || name.StartsWith("LC_", StringComparison.Ordinal)) && !isSecret) kept[name] = value;
+        }
+        kept.TryAdd("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        kept.TryAdd("LANG", "C.UTF-8");
+        kept["TERM"] = "dumb";
+        return kept;
+    }
+
+    /// <summary>The whole environment of a rank. Puces' own words win over the user's.</summary>
+    public static Dictionary<string, string> Of(RankOrder order, RankFolder rank, string work, string checkpoints, string? checkpoint)
+    {
+        var all = Base();
+        foreach (var (name, value) in order.Env) all[name] = value;
+        foreach (var (name, value) in order.Secrets) all[name] = value;
+
+        var nodes = Math.Max(1, order.Hosts.Count);
+        var local = Math.Max(1, order.Devices.Count);
+        all["PUCES_TAG"] = order.Tag;
+        all[RankFolder.Mark] = rank.Path;
+        all["PUCES_JOB_ID"] = order.Job.ToString();
+        all["PUCES_JOB_NAME"] = order.JobName;
+        all["PUCES_PROJECT"] = order.Project;
+        all["PUCES_ATTEMPT"] = Text(order.Number);
+        all["PUCES_RANK"] = Text(order.Rank);
+        all["PUCES_NODES"] = Text(nodes);
+        all["PUCES_NODE_RANK"] = Text(order.Rank);
+        all["PUCES_HOSTS"] = string.Join(',', order.Hosts);
+        all["PUCES_GPUS"] = Text(order.Devices.Count);
+        all["PUCES_CHECKPOINT_DIR"] = checkpoints;
+        if (checkpoint is not null) all["PUCES_CHECKPOINT"] = checkpoint;
+        else all.Remove("PUCES_CHECKPOINT");
+        all["PUCES_WORKDIR"] = work;
+
+        all["MASTER_ADDR"] = order.Hosts.Count > 0 ? order.Hosts[0] : "127.0.0.1";
+        all["MASTER_PORT"] = Text(order.MasterPort);
+        all["WORLD_SIZE"] = Text(nodes * local);
+        all["NODE_RANK"] = Text(order.Rank);
+        all["LOCAL_WORLD_SIZE"] = Text(local);
+
+        // An empty list hides the devices of that vendor: a job sees those that it holds, and no other.
+        all["CUDA_VISIBLE_DEVICES"] = Indices(order, "nvidia");
+        all["ROCR_VISIBLE_DEVICES"] = Indices(order, "amd");
+        // ROCR renumbers what it shows: HIP, which lies above it, counts from zero again.
+        all["HIP_VISIBLE_DEVICES"] = string.Join(',', Enumerable.Range(0, order.Devices.Count(d => d.Vendor == "amd")));
+        all["ZE_AFFINITY_MASK"] = Indices(order, "intel");
+        return all;
+    }
+
+    public static List<string> Block(Dictionary<string, string> variables)
+    {
+        var block = new List<string>(variables.Count);
+        // A name with '=' or a zero byte in it cannot be handed over, and would hide another.
+        foreach (var (name, value) in variables)
+            if (name.Length > 0 && !name.Contains('=', StringComparison.Ordinal) && !name.Contains('\0', StringComparison.Ordinal))
+                block.Add(name + "=" + value.Replace("\0", "", StringComparison.Ordinal));
+        return block;
+    }
+
+    private static string Indices(RankOrder order, string vendor) =>
+        order.Devices.Count == 0 ? "" : string.Join(',', order.Devices.Where(d => d.Vendor == vendor).Select(d => d.Index));
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}

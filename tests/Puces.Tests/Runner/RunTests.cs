@@ -1,0 +1,144 @@
+using Puces.Core.Contract;
+using Puces.Core.Engine;
+using Puces.Core.Fleet;
+using Xunit;
+
+namespace Puces.Tests.Runner;
+
+public sealed class RunTests : RunnerSuite
+{
+    [Fact]
+    public void A_rank_runs_and_its_exit_code_and_both_streams_are_reported()
+    {
+        var agent = Agent();
+        var report = agent.Run(Order(1, "echo one; echo two >&2; printf part; exit 7"));
+        Assert.Equal((7, ExitCause.Exit, "run"), (report.Verdict!.ExitCode, report.Verdict.Cause, report.Verdict.Phase));
+        Assert.Equal(["one"], agent.Lines("1-1.0", 'o'));
+        Assert.Equal(["two"], agent.Lines("1-1.0", 'e'));
+        Assert.Equal(["part"], agent.Lines("1-1.0", 'O'));
+        Assert.Equal(report.LogLength, agent.LogOf("1-1.0").Length);
+        Assert.True(agent.All.FindIndex(m => m is FromNode.Log { IsLast: true }) < agent.All.FindIndex(m => m is FromNode.Report { Rank.Phase: RankPhase.Ended }));
+    }
+
+    [Fact]
+    public void Many_lines_come_in_order_and_none_is_lost()
+    {
+        var agent = Agent();
+        agent.Run(Order(1, "seq 1 20000"));
+        Assert.Equal(Enumerable.Range(1, 20000).Select(i => $"{i}"), agent.Lines("1-1.0", 'o'));
+    }
+
+    [Fact]
+    public void A_long_line_comes_in_parts()
+    {
+        var agent = Agent();
+        agent.Run(Order(1, "head -c 40000 /dev/zero | tr '\\0' x; echo"));
+        Assert.Equal(40000, (string.Concat(agent.Lines("1-1.0", 'O')) + string.Concat(agent.Lines("1-1.0", 'o'))).Length);
+        Assert.Equal(2, agent.Lines("1-1.0", 'O').Length);
+    }
+
+    [Fact]
+    public void A_failed_setup_is_the_end()
+    {
+        var agent = Agent();
+        var report = agent.Run(Order(1, "echo never", setup: "echo before; false; echo after"));
+        Assert.Equal((1, "setup"), (report.Verdict!.ExitCode, report.Verdict.Phase));
+        Assert.Equal(["before"], agent.Lines("1-1.0", 'o'));
+    }
+
+    [Fact]
+    public void Arguments_are_given_as_they_are_and_no_shell_sees_them()
+    {
+        var agent = Agent();
+        agent.Run(Order(1, arguments: ["printf", "%s\\n", "$HOME; echo `x`", "a b"]));
+        Assert.Equal(["$HOME; echo `x`", "a b"], agent.Lines("1-1.0", 'o'));
+    }
+
+    [Fact]
+    public void A_command_that_is_not_there_ends_with_127_and_says_so()
+    {
+        var agent = Agent();
+        Assert.Equal(127, agent.Run(Order(1, arguments: ["no-such-command"])).Verdict!.ExitCode);
+        Assert.Equal(["no-such-command: command not found"], agent.Lines("1-1.0", 'p'));
+    }
+
+    [Fact]
+    public void A_signal_is_128_and_its_number() =>
+        Assert.Equal(137, Agent().Run(Order(1, "kill -9 $$")).Verdict!.ExitCode);
+
+    [Fact]
+    public void The_environment_is_clean_and_says_where_the_rank_stands()
+    {
+        var agent = Agent(new Dictionary<string, string> { ["PUCES_TOKEN"] = "token-of-the-daemon", ["AWS_SECRET_ACCESS_KEY"] = "cloud" });
+        var devices = new[] { new Device(3, "H100", "nvidia", default), new Device(5, "H100", "nvidia", default) };
+        agent.Run(Order(1, "env; pwd", env: new() { ["A"] = "1 2" }, devices: devices) with { Hosts = ["alpha", "beta"], Number = 4, Rank = 1 });
+        var said = agent.Lines("1-4.1", 'o');
+        foreach (var expected in (string[])["A=1 2", "PUCES_JOB_ID=1", "PUCES_JOB_NAME=trial", "PUCES_PROJECT=research", "PUCES_ATTEMPT=4", "PUCES_RANK=1",
+            "PUCES_NODES=2", "PUCES_NODE_RANK=1", "PUCES_HOSTS=alpha,beta", "PUCES_GPUS=2", "MASTER_ADDR=alpha", "MASTER_PORT=29500", "WORLD_SIZE=4",
+            "NODE_RANK=1", "LOCAL_WORLD_SIZE=2", "CUDA_VISIBLE_DEVICES=3,5", "ROCR_VISIBLE_DEVICES=", "ZE_AFFINITY_MASK=", "TERM=dumb",
+            $"PUCES_CHECKPOINT_DIR={Root}/jobs/1/checkpoint", $"PUCES_WORKDIR={Root}/jobs/1/work", $"{Root}/jobs/1/work"])
+            Assert.Contains(expected, said);
+        Assert.DoesNotContain(said, line => line.StartsWith("PUCES_TOKEN", StringComparison.Ordinal) || line.Contains("cloud", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_secret_reaches_the_process_and_nothing_else()
+    {
+        var agent = Agent();
+        agent.Say(new ToNode.Start(Order(1, "test ${#KEY} = 11 && echo got it; sleep 1", secrets: new() { ["KEY"] = "very-secret" })));
+        agent.UntilLogged("1-1.0", "got it");
+        Assert.Empty(Processes("very-secret"));
+        var order = Path.Combine(Root, "ranks", "1-1.0", "order.json");
+        if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(order));
+        foreach (var file in Directory.EnumerateFiles(Root, "*", SearchOption.AllDirectories))
+            if (file != order && Path.GetFileName(file) is not ("bell" or "control")) Assert.DoesNotContain("very-secret", File.ReadAllText(file), StringComparison.Ordinal);
+        agent.UntilOver("1-1.0");
+        Assert.True(Eventually(() => !File.Exists(order)));
+    }
+
+    [Fact]
+    public void An_acknowledged_rank_is_forgotten_and_its_work_stays()
+    {
+        var agent = Agent();
+        agent.Run(Order(1, "echo kept > result"));
+        agent.Say(new ToNode.Acknowledge("1-1.0"));
+        agent.Say(new ToNode.Stop("1-1.0", "too late"));
+        agent.Until<FromNode.Gone>(gone => gone.Tag == "1-1.0");
+        Assert.False(Directory.Exists(Path.Combine(Root, "ranks", "1-1.0")));
+        Assert.Equal("kept\n", File.ReadAllText(Path.Combine(Root, "jobs", "1", "work", "result")));
+    }
+
+    [Fact]
+    public void The_same_start_again_runs_nothing_again()
+    {
+        var agent = Agent();
+        var order = Order(1, "echo once >> log");
+        agent.Run(order);
+        Assert.Equal(RankPhase.Ended, agent.Run(order).Phase);
+        Assert.Equal("once\n", File.ReadAllText(Path.Combine(Root, "jobs", "1", "work", "log")));
+    }
+
+    [Theory]
+    [InlineData("not json")]
+    [InlineData("{\"$type\":\"dance\"}")]
+    [InlineData("{\"$type\":\"start\",\"order\":{\"job\":{\"value\":1},\"number\":1,\"rank\":0}}")]
+    [InlineData("{\"$type\":\"start\"}")]
+    [InlineData("[]")]
+    [InlineData("{\"$type\":\"stop\",\"tag\":7}")]
+    public void A_line_that_makes_no_sense_is_a_problem_and_the_agent_goes_on(string line)
+    {
+        var agent = Agent();
+        agent.SayLine(line);
+        agent.Until<FromNode.Problem>(_ => true);
+        agent.Say(new ToNode.Ping());
+        agent.Until<FromNode.Pong>(_ => true);
+    }
+
+    [Fact]
+    public void Output_of_what_outlives_the_script_for_a_moment_is_kept()
+    {
+        var agent = Agent();
+        agent.Run(Order(1, "(sleep 0.3; echo late) & echo early"));
+        Assert.Equal(["early", "late"], agent.Lines("1-1.0", 'o'));
+    }
+}
