@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Puces.Core.Units;
 
 namespace Puces.Core.Jobs;
@@ -15,6 +16,7 @@ namespace Puces.Core.Jobs;
 /// <param name="Workdir">Folder packed and sent with the job, relative to the job file; null sends none.</param>
 /// <param name="Mounts">Path in the work directory → file or folder relative to the job file.</param>
 /// <param name="Secrets">Names of stored secrets that the attempts see as environment variables.</param>
+[JsonConverter(typeof(JobSpecConverter))]
 public sealed record JobSpec(
     string Name,
     RunCommand Run,

@@ -37,13 +37,16 @@ public readonly record struct Memory(long Bytes) : IComparable<Memory>
         return false;
     }
 
-    /// <summary>The largest unit that gives at most one decimal without loss, such as <c>80GB</c> or <c>1.5GiB</c>.</summary>
+    /// <summary>The shortest text that says it exactly, with at most one decimal: <c>80GB</c>, <c>1.5GiB</c>.</summary>
     public override string ToString()
     {
+        var shortest = string.Create(CultureInfo.InvariantCulture, $"{Bytes}B");
         foreach (var (suffix, factor) in Units)
-            if (Bytes >= factor && Bytes % factor == 0) return string.Create(CultureInfo.InvariantCulture, $"{Bytes / factor}{suffix}");
-        foreach (var (suffix, factor) in Units)
-            if (Bytes >= factor && Bytes * 10 % factor == 0) return string.Create(CultureInfo.InvariantCulture, $"{(decimal)Bytes / factor}{suffix}");
-        return string.Create(CultureInfo.InvariantCulture, $"{Bytes}B");
+        {
+            if (Bytes < factor || Bytes % factor * 10 % factor != 0) continue;
+            var text = string.Create(CultureInfo.InvariantCulture, $"{(decimal)Bytes / factor:0.#}{suffix}");
+            if (text.Length < shortest.Length) shortest = text;
+        }
+        return shortest;
     }
 }
