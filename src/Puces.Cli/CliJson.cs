@@ -24,5 +24,5 @@ internal sealed record DoctorReply(bool IsOk, IReadOnlyList<Check> Checks);
 internal sealed record ServerReply(string Url, string? Origin = null, string? Dashboard = null);
 internal sealed record DoneReply(bool Done, string Text);
 internal sealed record ErrorReply(string Error, string? Try = null);
-internal sealed record ValidateReply(bool IsValid, string File, IReadOnlyList<FieldError> Errors);
+internal sealed record ValidateReply(bool IsValid, string File, string Text, IReadOnlyList<FieldError> Errors);
 internal sealed record CompletionReply(string Shell, string Script);

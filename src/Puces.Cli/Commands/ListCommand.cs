@@ -121,5 +121,5 @@ internal static class ListCommand
     private static TimeSpan Time(JobView job, DateTimeOffset now) => (job.Ended ?? now) - (job.Started ?? job.Submitted);
 
     private static string Where(JobView job) =>
-        job.Nodes is { Length: > 0 } nodes ? job.IsVirtual ? nodes + " (virtual)" : nodes : job.Reason ?? "";
+        job is { IsOver: true, Reason: { Length: > 0 } end } ? end : job.Nodes is { Length: > 0 } nodes ? job.IsVirtual ? nodes + " (virtual)" : nodes : job.Reason ?? "";
 }

@@ -13,7 +13,7 @@ internal sealed class Submission(Session session, PucesServer server)
     {
         var uploader = new Uploader(session, server);
         string? workdir = null;
-        if (job.Spec.Workdir is { } folder) workdir = await uploader.SendAsync("work directory", Path.GetFullPath(folder, job.Folder), "", ct);
+        if (job.Spec.Workdir is { } folder) workdir = await uploader.SendAsync("work directory", NotHome(Path.GetFullPath(folder, job.Folder)), "", ct);
         var mounts = new SortedDictionary<string, string>(StringComparer.Ordinal);
         foreach (var (path, source) in job.Spec.Mounts ?? new Dictionary<string, string>())
             mounts[path] = await uploader.SendAsync($"mount {path}", Path.GetFullPath(source, job.Folder), LastOf(path), ct);
@@ -28,6 +28,14 @@ internal sealed class Submission(Session session, PucesServer server)
             message.Headers.Add("Idempotency-Key", key);
             return message;
         }
+    }
+
+    // A command typed in the home folder means the command, and not everything that its user has.
+    private string NotHome(string folder)
+    {
+        var path = Path.TrimEndingDirectorySeparator(folder);
+        if (path != Path.GetPathRoot(path) && path != session.Variable("HOME")?.TrimEnd('/')) return path;
+        throw CommandException.Usage($"the work directory would be all of {path}", "--workdir none to send nothing, or --workdir FOLDER");
     }
 
     private static string LastOf(string path) => path.TrimEnd('/') is var trimmed ? trimmed[(trimmed.LastIndexOf('/') + 1)..] : path;

@@ -12,12 +12,11 @@ internal static class ValidateCommand
         command.Arguments.Add(file);
         command.SetAction((parsed, _) =>
         {
-            var path = tools.Session.FullPath(parsed.GetRequiredValue(file));
-            var result = JobFileInput.Validate(path);
-            if (tools.WantsJson(parsed)) tools.WriteJson(result, CliJson.Default.ValidateReply);
-            else if (result.IsValid) tools.Screen.Line($"{result.File} is valid");
-            else throw JobFileInput.Mistakes(result.File, result.Errors);
-            return Task.FromResult(result.IsValid ? ExitCodes.Ok : ExitCodes.Failure);
+            var reply = JobFileInput.Validate(tools.Session, parsed.GetRequiredValue(file));
+            if (tools.WantsJson(parsed)) tools.WriteJson(reply, CliJson.Default.ValidateReply);
+            else if (reply.IsValid) tools.Screen.Line($"{reply.File} is in order: {reply.Text}");
+            else throw new CommandException(reply.Text, null);
+            return Task.FromResult(reply.IsValid ? ExitCodes.Ok : ExitCodes.Failure);
         });
         return command;
     }

@@ -28,7 +28,7 @@ internal static class Jobs
     public static async IAsyncEnumerable<JobView> WatchAsync(
         this PucesServer server, long id, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
-        var last = await OfAsync();
+        var last = (await server.DetailAsync(id, ct)).Job;
         yield return last;
         if (last.IsOver) yield break;
         await foreach (var change in server.EventsAsync(_ => Path(id, "/watch"), null, PucesServer.Json.JobView, async _ => (last = await OfAsync()).IsOver, ct))

@@ -22,6 +22,7 @@ internal sealed class Screen(TextWriter output, TextWriter error, ScreenKind out
 
     public bool OutIsTerminal => outKind.IsTerminal;
     public bool ErrorIsTerminal => errorKind.IsTerminal;
+    public bool ErrorHasColour => errorKind.HasColour;
 
     /// <summary>Columns of the terminal; no limit where there is none.</summary>
     public int Width => OutIsTerminal ? width : int.MaxValue;
