@@ -16,9 +16,14 @@ internal readonly record struct Cell(string Text, Tint Tint = Tint.None)
 internal sealed class Table(params Column[] columns)
 {
     private const int Gap = 2;
+    private static readonly string Blank = new(' ', 64);
     private readonly List<Cell[]> _rows = [];
 
-    public void Add(params Cell[] cells) => _rows.Add([.. cells.Select(Clean)]);
+    public void Add(params Cell[] cells)
+    {
+        foreach (ref var cell in cells.AsSpan()) cell = Clean(cell);
+        _rows.Add(cells);
+    }
 
     public void Write(Screen screen)
     {
@@ -70,14 +75,17 @@ internal sealed class Table(params Column[] columns)
 
     private static void Spaces(TextWriter output, int count)
     {
-        for (; count > 0; count--) output.Write(' ');
+        for (; count > 0; count -= Blank.Length) output.Write(Blank.AsSpan(0, Math.Min(count, Blank.Length)));
     }
 
     // A name or a reason must not move the cursor of whoever reads it.
     private static Cell Clean(Cell cell)
     {
         foreach (var c in cell.Text)
-            if (char.IsControl(c)) return cell with { Text = string.Concat(cell.Text.Select(x => char.IsControl(x) ? '·' : x)) };
+            if (char.IsControl(c)) return cell with { Text = string.Create(cell.Text.Length, cell.Text, static (span, text) =>
+            {
+                for (var i = 0; i < span.Length; i++) span[i] = char.IsControl(text[i]) ? '·' : text[i];
+            }) };
         return cell;
     }
 }
