@@ -86,11 +86,11 @@ public static class JobFileReader
     {
         text = "";
         using var stream = new FileStream(file, FileMode.Open, FileAccess.Read);
-        var buffer = new byte[Math.Min(stream.CanSeek ? stream.Length : MostBytes, MostBytes) + 1];
+        var buffer = new byte[stream.CanSeek && stream.Length > 0 ? Math.Min(stream.Length, MostBytes) + 1 : MostBytes + 1];
         var length = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
         if (length > MostBytes) return new("", "is larger than 1 MiB; that is no job file");
         var bytes = buffer.AsSpan(0, length);
-        if (bytes.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || bytes.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF])) return new("", "is UTF-16; save it as UTF-8", 1, 1);
+        if (bytes is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..]) return new("", "is UTF-16; save it as UTF-8", 1, 1);
         if (bytes.StartsWith("\uFEFF"u8)) bytes = bytes[3..];
         try
         {

@@ -65,7 +65,8 @@ internal sealed class YamlReader
         {
             // The scanner meets some broken texts with these instead of its own exception.
             if (_brackets.Count > 0) throw Unclosed();
-            throw new Fault(new((int)_scanner.CurrentPosition.Line, (int)_scanner.CurrentPosition.Column), "this is not YAML; look here for a quote or a bracket too many");
+            var at = _scanner.CurrentPosition;
+            throw new Fault(new((int)at.Line, (int)at.Column), "this is not YAML; look here for a quote or a bracket too many");
         }
     }
 
@@ -92,8 +93,8 @@ internal sealed class YamlReader
     {
         var mark = MarkOf(scalar);
         var tag = TagOf(scalar);
-        if (tag is "null" || (tag is null && !IsQuoted(scalar) && scalar.Value is "" or "~" or "null" or "Null" or "NULL")) return new SpecNode.Null(mark);
-        return new SpecNode.Scalar(mark, scalar.Value, IsQuoted(scalar) || tag is "str");
+        var isNull = tag is "null" || (tag is null && !IsQuoted(scalar) && scalar.Value is "" or "~" or "null" or "Null" or "NULL");
+        return isNull ? new SpecNode.Null(mark) : new SpecNode.Scalar(mark, scalar.Value, IsQuoted(scalar) || tag is "str");
     }
 
     private static bool IsQuoted(Scalar scalar) => scalar.Style is not (ScalarStyle.Plain or ScalarStyle.Any);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics;
 using Puces.Core.Contract;
 using Puces.Core.Units;
 
@@ -48,7 +47,7 @@ internal sealed class FieldReader
             while (index < known.Count && known[index].Key != entry.Key) index++;
             if (index == known.Count)
             {
-                if (section.Length > 0 || !entry.Key.StartsWith("x-", StringComparison.Ordinal)) Unknown(entry, section, known);
+                if (section.Length > 0 || !IsIgnored(entry.Key)) Unknown(entry, section, known);
                 continue;
             }
             if ((seen & (1UL << index)) != 0) Repeated(mapping, entry, known[index].Path);
@@ -56,6 +55,9 @@ internal sealed class FieldReader
             seen |= 1UL << index;
         }
     }
+
+    // Places for anchors, and where editors look for the schema.
+    private static bool IsIgnored(string key) => key == "$schema" || key.StartsWith("x-", StringComparison.Ordinal);
 
     private void Unknown(SpecEntry entry, string section, IReadOnlyList<JobField> known)
     {
@@ -137,16 +139,21 @@ internal sealed class FieldReader
     public int? Whole(SpecNode node, Place place, int least, int most)
     {
         if (Text(node, place) is not { } text) return null;
-        if (!BigInteger.TryParse(Short(text), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
+        var isNumber = long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number);
+        if (isNumber && number >= least && number <= most) return (int)number;
+        if (!isNumber && !IsWhole(text))
         {
             Fault(node, place, $"{Show.Quoted(text)} is not a whole number; write {place.Field.Example}");
             return null;
         }
-        if (number >= least && number <= most) return (int)number;
+        var isSmall = isNumber ? number < least : text[0] == '-';
         Fault(node, place, string.Create(CultureInfo.InvariantCulture,
-            $"{Show.Plain(text)} is too {(number < least ? "small" : "large")}; write a whole number from {least} to {most}"));
+            $"{Show.Plain(text)} is too {(isSmall ? "small" : "large")}; write a whole number from {least} to {most}"));
         return null;
     }
+
+    private static bool IsWhole(string text) => text.AsSpan(text.Length > 0 && text[0] is '-' or '+' ? 1 : 0) is { IsEmpty: false } digits
+        && digits.IndexOfAnyExceptInRange('0', '9') < 0;
 
     // Enough for any number, and never slow.
     private static ReadOnlySpan<char> Short(string text) => text.Length > 40 ? "" : text;

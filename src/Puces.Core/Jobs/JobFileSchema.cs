@@ -28,7 +28,7 @@ public static class JobFileSchema
         json.WriteString("description", "What a job needs and does: puces.yaml, or the same in JSON. Keys that start with x- are ignored.");
         Object(json, JobFields.Top, JobFields.Run.Key);
         json.WriteStartObject("patternProperties");
-        json.WriteStartObject("^x-");
+        json.WriteStartObject("^x-|^\\$schema$");
         json.WriteEndObject();
         json.WriteEndObject();
         json.WriteStartObject("$defs");

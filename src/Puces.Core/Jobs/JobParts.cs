@@ -39,7 +39,8 @@ internal sealed class JobParts(FieldReader reader)
             var place = new Place(JobFields.Where, node is SpecNode.Sequence ? i : -1);
             if (items[i] is SpecNode.Scalar { Text: var text } && text.Contains(',', StringComparison.Ordinal))
             {
-                reader.Fault(items[i], place, $"{Show.Quoted(text)} has a comma in it; write where: [{Show.Plain(string.Join(", ", text.Split(',').Select(t => t.Trim())))}]");
+                var right = string.Join(", ", text.Split(',').Select(t => t.Trim()));
+                reader.Fault(items[i], place, $"{Show.Quoted(text)} has a comma in it; write where: [{Show.Plain(right)}]");
                 continue;
             }
             if (reader.Name(items[i], place) is not { } name) continue;
@@ -180,12 +181,13 @@ internal sealed class JobParts(FieldReader reader)
 
     private static string? WrongTarget(string path)
     {
-        if (string.IsNullOrWhiteSpace(path) || !FieldReader.CanBeGiven(path) || path.Contains('\\')) return $"{Show.Quoted(path)} is not a path in the work directory; write one such as data/corpus.txt";
+        if (string.IsNullOrWhiteSpace(path) || !FieldReader.CanBeGiven(path) || path.Contains('\\'))
+            return $"{Show.Quoted(path)} is not a path in the work directory; write one such as data/corpus.txt";
         var parts = path.Split('/');
-        if (path[0] == '/') return $"{Show.Quoted(path)} is absolute; write a path in the work directory, such as {Show.Plain(string.Join('/', parts.Where(p => p.Length > 0).DefaultIfEmpty("data")))}";
+        var right = Show.Plain(string.Join('/', parts.Where(p => p is not ("" or ".")).DefaultIfEmpty("data")));
+        if (path[0] == '/') return $"{Show.Quoted(path)} is absolute; write a path in the work directory, such as {right}";
         if (parts.Contains("..")) return $"{Show.Quoted(path)} leaves the work directory; write a path in it, without '..'";
-        if (!parts.Any(p => p is "" or ".")) return null;
-        return $"{Show.Quoted(path)} has empty parts; write {Show.Plain(string.Join('/', parts.Where(p => p is not ("" or ".")).DefaultIfEmpty("data")))}";
+        return parts.Any(p => p is "" or ".") ? $"{Show.Quoted(path)} has empty parts; write {right}" : null;
     }
 
     public Dictionary<string, string>? Env(SpecNode node)
@@ -228,13 +230,14 @@ internal sealed class JobParts(FieldReader reader)
     private bool IsVariable(string name, SpecMark mark, Place place)
     {
         var fits = name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
-        if (!fits) reader.Fault(mark, place.ToString(), $"{Show.Quoted(name)} is not the name of a variable; write letters, digits and '_', not starting with a digit");
-        else if (!IsReserved(name)) return true;
-        else reader.Fault(mark, place.ToString(), $"{Show.Plain(name)} is reserved: Puces sets the variables that start with PUCES_; choose another name");
-        return false;
+        var wrong = !fits ? $"{Show.Quoted(name)} is not the name of a variable; write letters, digits and '_', not starting with a digit" : Reserved(name);
+        if (wrong is not null) reader.Fault(mark, place.ToString(), wrong);
+        return wrong is null;
     }
 
-    private static bool IsReserved(string name) => name.StartsWith("PUCES_", StringComparison.Ordinal);
+    private static string? Reserved(string name) => name.StartsWith("PUCES_", StringComparison.Ordinal)
+        ? $"{Show.Plain(name)} is reserved: Puces sets the variables that start with PUCES_; choose another name"
+        : null;
 
     public List<string>? Secrets(SpecNode node)
     {
@@ -246,9 +249,11 @@ internal sealed class JobParts(FieldReader reader)
             if (items[i] is not SpecNode.Scalar) { reader.WrongKind(items[i], place); continue; }
             if (reader.Filled(items[i], place) is not { } name) continue;
             var fits = !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterUpper(c) || char.IsAsciiDigit(c) || c == '_');
-            if (!fits) reader.Fault(items[i], place, $"{Show.Quoted(name)} is not the name of a secret; write capitals, digits and '_', such as HF_TOKEN");
-            else if (IsReserved(name)) reader.Fault(items[i], place, $"{Show.Plain(name)} is reserved: Puces sets the variables that start with PUCES_; choose another name");
-            else if (names.Contains(name)) reader.Fault(items[i], place, $"{Show.Plain(name)} stands here twice; keep one");
+            var wrong =
+                !fits ? $"{Show.Quoted(name)} is not the name of a secret; write capitals, digits and '_', such as HF_TOKEN"
+                : names.Contains(name) ? $"{name} stands here twice; keep one"
+                : Reserved(name);
+            if (wrong is not null) reader.Fault(items[i], place, wrong);
             else names.Add(name);
         }
         return names.Count > 0 ? names : null;

@@ -57,7 +57,7 @@ public static class SpecReader
         {
             case JsonTokenType.StartObject:
                 if (reader.CurrentDepth >= DeepestNesting) throw new JsonException($"The maximum depth of {DeepestNesting} has been exceeded.");
-                var entries = new List<SpecEntry>();
+                var entries = new List<SpecEntry>(8);
                 while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
                 {
                     var at = lines.MarkAt(reader.TokenStartIndex);
