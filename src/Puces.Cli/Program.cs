@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using Puces.Cli.Commands;
 using Puces.Cli.Terminal;
+using Puces.Core.Jobs;
 
 namespace Puces.Cli;
 
@@ -75,13 +77,26 @@ internal static class Program
 
     private static string? FirstMistake(ParseResult parsed)
     {
-        // An argument takes whatever stands there, a mistyped option too.
-        if (parsed.CommandResult.Command.TreatUnmatchedTokensAsErrors
-            && parsed.Tokens.FirstOrDefault(t => t is { Type: System.CommandLine.Parsing.TokenType.Argument, Value: ['-', not (>= '0' and <= '9'), ..] }) is { } option
-            && parsed.CommandResult.Children.OfType<System.CommandLine.Parsing.ArgumentResult>().Any(a => a.Tokens.Contains(option)))
-            return $"there is no option {option.Value}";
+        var command = parsed.CommandResult.Command;
+        if (command.TreatUnmatchedTokensAsErrors)
+        {
+            // An argument takes whatever stands there, a mistyped option too.
+            var taken = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value).Where(IsOption);
+            if (taken.Concat(parsed.UnmatchedTokens).FirstOrDefault() is { } unknown) return Unknown(command, unknown);
+        }
         return parsed.Errors.Count > 0 ? parsed.Errors[0].Message.TrimEnd('.') : null;
     }
+
+    private static string Unknown(Command command, string word)
+    {
+        var isOption = IsOption(word);
+        if (!isOption && command.Subcommands.Count == 0) return $"'{word}' is one word too many";
+        var known = isOption ? command.Options.Select(o => o.Name) : command.Subcommands.SelectMany(c => c.Aliases.Prepend(c.Name));
+        var meant = Nearest.Of(word.Split('=')[0], known) is { } near ? $"; did you mean {near}?" : "";
+        return $"there is no {(isOption ? "option" : "command")} {word}{meant}";
+    }
+
+    private static bool IsOption(string word) => word is ['-', not (>= '0' and <= '9'), ..];
 
     private static string PathOf(Command command) =>
         command.Parents.OfType<Command>().FirstOrDefault() is { } above and not RootCommand ? $"{PathOf(above)} {command.Name}"

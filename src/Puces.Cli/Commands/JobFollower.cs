@@ -24,10 +24,13 @@ internal sealed class JobFollower(Session session, PucesServer server, JobView f
             {
                 job = change;
                 await ShowAsync(job, ct);
-                if (job.Attempt > 0) log ??= printer.PrintAsync(server, job.Id, isFollowed: true, attempt: null, stop.Token);
-                if (log is { IsFaulted: true }) break;
+                if (job.Attempt > 0) log ??= PrintAsync(stop);
             }
             if (log is not null) await log;
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested && log is not null)
+        {
+            await log;
         }
         finally
         {
@@ -47,6 +50,20 @@ internal sealed class JobFollower(Session session, PucesServer server, JobView f
         if (job.Attempt > 1) parts.Add($"{job.Attempt} attempts");
         if (job is { State: not "succeeded", Reason: { Length: > 0 } reason }) parts.Add(reason);
         return string.Join(" · ", parts);
+    }
+
+    // A log that cannot be shown any more ends the watching too.
+    private async Task PrintAsync(CancellationTokenSource stop)
+    {
+        try
+        {
+            await printer.PrintAsync(server, first.Id, isFollowed: true, attempt: null, stop.Token);
+        }
+        catch
+        {
+            await stop.CancelAsync();
+            throw;
+        }
     }
 
     private async Task ShowAsync(JobView job, CancellationToken ct)

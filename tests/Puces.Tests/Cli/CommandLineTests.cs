@@ -29,6 +29,9 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("ps --state odd", "odd")]
     [InlineData("ps --limit 0", "at least 1")]
     [InlineData("nope", "nope")]
+    [InlineData("cancle 1", "did you mean cancel?")]
+    [InlineData("run --nods 2 -- true", "did you mean --nodes?")]
+    [InlineData("version 2", "one word too many")]
     [InlineData("run", "no puces.yaml in this folder")]
     [InlineData("run --", "no command stands behind --")]
     [InlineData("run --gpus H100:x -- true", "--gpus")]
@@ -106,7 +109,7 @@ public sealed class CommandLineTests : IDisposable
             COMP_WORDS=("$1" sub); COMP_CWORD=1; _puces; echo "${COMPREPLY[@]}"
             COMP_WORDS=("$1" ps --sta); COMP_CWORD=2; _puces; echo "${COMPREPLY[@]}"
             """;
-        using var bash = _desk.Start("bash", "-c", Ask, "bash", Desk.CliPath);
+        using var bash = _desk.StartProgram("bash", "-c", Ask, "bash", Desk.CliPath);
         var output = await bash.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         Assert.Equal("submit\n--state\n", output);
     }

@@ -65,9 +65,9 @@ internal sealed class Desk : IDisposable
     }
 
     /// <summary>Starts the command as a process, its output piped.</summary>
-    public Process Start(params string[] args) => Start(CliPath, args);
+    public Process Start(params string[] args) => StartProgram(CliPath, args);
 
-    public Process Start(string program, params string[] args)
+    public Process StartProgram(string program, params string[] args)
     {
         var start = new ProcessStartInfo(program, args) { WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("PUCES_", StringComparison.Ordinal) || k.StartsWith("XDG_", StringComparison.Ordinal)).ToList())

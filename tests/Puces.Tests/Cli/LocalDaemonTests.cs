@@ -86,7 +86,7 @@ public sealed class LocalDaemonTests : IDisposable
     public async Task A_reader_that_goes_away_ends_the_command()
     {
         await _desk.RunAsync("submit", "--workdir", "none", "-e", "LINES=100000", "-e", "EVERY=1", "--", "train");
-        using var piped = _desk.Start("sh", "-c", "\"$0\" logs -f 1 | head -n 2", Desk.CliPath);
+        using var piped = _desk.StartProgram("sh", "-c", "\"$0\" logs -f 1 | head -n 2", Desk.CliPath);
         var output = await piped.StandardOutput.ReadToEndAsync(Stop).WaitAsync(TimeSpan.FromSeconds(20), Stop);
         Assert.Equal("line 1\nline 2\n", output);
     }
