@@ -1,0 +1,62 @@
+using System.Globalization;
+using Puces.Cli.Terminal;
+using Puces.Core.Contract;
+using Puces.Core.Jobs;
+
+namespace Puces.Cli.Commands;
+
+/// <summary>One job in words for people.</summary>
+internal static class JobText
+{
+    public static void Write(Screen screen, WhyView why)
+    {
+        screen.Line($"{screen.Paint($"job {why.Job.Id}", Tint.Bold)} {why.Job.Name} · {ListCommand.State(why.Job).Text}");
+        screen.Line(why.Text);
+        if (why.Ahead is > 0 and var ahead) screen.Line($"{Say.Count(ahead, "job")} before it");
+        if (why.Needs.Count > 0) screen.Line("\nit needs");
+        foreach (var need in why.Needs) screen.Line($"  {need}");
+        if (why.Hints.Count > 0) screen.Line("\nit could start now with");
+        foreach (var hint in why.Hints) screen.Line($"  {hint}");
+    }
+
+    public static void Write(Screen screen, JobDetail detail)
+    {
+        var (job, spec) = (detail.Job, detail.Spec);
+        screen.Line($"{screen.Paint($"job {job.Id}", Tint.Bold)} {job.Name}");
+        Field("state", screen.Paint(ListCommand.State(job).Text, ListCommand.State(job).Tint));
+        Field(job.IsOver ? "end" : "reason", job.Reason);
+        Field("asks for", job.Request);
+        Field("on", job.Nodes is { } nodes && job.IsVirtual ? nodes + " (virtual)" : job.Nodes);
+        Field("project", job.Project);
+        Field("owner", job.Owner);
+        Field("priority", job.Priority != 0 ? job.Priority.ToString(CultureInfo.InvariantCulture) : null);
+        Field("submitted", Say.Moment(job.Submitted));
+        Field("started", job.Started is { } started ? $"{Say.Moment(started)}, after {Say.Duration(started - job.Submitted)}" : null);
+        Field("ended", job.Ended is { } ended ? Say.Moment(ended) + (job.Started is { } from ? $", ran {Say.Duration(ended - from)}" : "") : null);
+        Field("exit code", job.ExitCode?.ToString(CultureInfo.InvariantCulture));
+        Field("checkpoint", job.Checkpoint);
+        Field("command", Command(spec.Run));
+        Field("workdir", detail.Workdir is { } sha ? $"{spec.Workdir} ({sha[..Math.Min(12, sha.Length)]})" : spec.Workdir);
+        Field("secrets", spec.Secrets is { Count: > 0 } secrets ? string.Join(", ", secrets) : null);
+        if (detail.Attempts.Count == 0) return;
+        screen.Line("");
+        var table = new Table(new("ATTEMPT", true), new("STARTED"), new("RAN", true), new("EXIT", true), new("CPU", true), new("MEMORY", true), new("NODES", Least: 8), new("END", Least: 8));
+        foreach (var attempt in detail.Attempts)
+        {
+            var ran = attempt.Started is { } began ? Say.Short((attempt.Ended ?? DateTimeOffset.UtcNow) - began) : "";
+            table.Add(
+                attempt.Number, attempt.Started is { } at ? Say.Moment(at) : "", ran, attempt.ExitCode is { } code ? code : "",
+                attempt.CpuSeconds is { } cpu ? Say.Short(TimeSpan.FromSeconds(cpu)) : "", attempt.PeakMemoryBytes is { } peak ? Say.Bytes(peak) : "",
+                string.Join(", ", attempt.Nodes), attempt.Reason);
+        }
+        table.Write(screen);
+
+        void Field(string name, string? value)
+        {
+            if (value is { Length: > 0 }) screen.Line($"  {screen.Paint(name.PadRight(11), Tint.Dim)} {value}");
+        }
+    }
+
+    private static string Command(RunCommand run) =>
+        run.Arguments is { } arguments ? string.Join(' ', arguments) : (run.Script ?? "").Trim().ReplaceLineEndings("\n" + new string(' ', 14));
+}

@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.Globalization;
+using Puces.Cli.Remote;
+using Puces.Cli.Terminal;
+using Puces.Core.Contract;
+
+namespace Puces.Cli.Commands;
+
+/// <summary><c>puces pools</c>.</summary>
+internal static class PoolCommands
+{
+    public static Command Create(Tools tools)
+    {
+        var command = new PucesCommand("pools", "List the pools: their nodes, and what is free on each.", "puces pools", "puces pools --json", "puces pools set local --gpus H100:8   eight virtual devices, for trials");
+        command.SetAction(async (parsed, ct) =>
+        {
+            using var server = new PucesServer(tools.Session);
+            if (tools.WantsJson(parsed)) await server.CopyAsync("api/v1/pools", ct);
+            else Write(tools.Screen, await server.GetAsync("api/v1/pools", PucesServer.Json.PoolList, ct));
+            return ExitCodes.Ok;
+        });
+        command.Subcommands.Add(Set(tools));
+        return command;
+    }
+
+    private static PucesCommand Set(Tools tools)
+    {
+        var command = new PucesCommand(
+            "set", "Say what a pool has; what is not said is found on the machine. Devices that are said and not found are virtual: for trials and tests.",
+            "puces pools set local --gpus H100:8 --nodes 2   two virtual nodes with eight devices each",
+            "puces pools set local --detect                  what the machine really has");
+        var name = new Argument<string>("name") { Description = "The pool" };
+        var gpus = new Option<string?>("--gpus") { HelpName = "NAME:COUNT", Description = "Virtual devices of each node, such as H100:8" };
+        var nodes = new Option<int?>("--nodes") { HelpName = "N", Description = "Virtual nodes" };
+        var cpus = new Option<double?>("--cpus") { HelpName = "N", Description = "CPUs of each node" };
+        var memory = new Option<string?>("--memory") { HelpName = "SIZE", Description = "Main memory of each node, such as 256GB" };
+        var detect = new Option<bool>("--detect") { Description = "Forget what was said: use what the machine has" };
+        command.Arguments.Add(name);
+        foreach (var option in (Option[])[gpus, nodes, cpus, memory, detect]) command.Options.Add(option);
+        command.SetAction(async (parsed, ct) =>
+        {
+            var pool = new SetPool(parsed.GetValue(nodes) ?? 1, parsed.GetValue(gpus), parsed.GetValue(cpus), parsed.GetValue(memory));
+            var saysNothing = pool == new SetPool() && parsed.GetValue(nodes) is null;
+            if (parsed.GetValue(detect) != saysNothing)
+                throw CommandException.Usage(saysNothing ? "nothing to set" : "--detect goes with no other option", "puces pools set --help");
+            using var server = new PucesServer(tools.Session);
+            var pool1 = parsed.GetRequiredValue(name);
+            using var reply = await server.SendAsync(
+                PucesServer.Message(HttpMethod.Put, $"api/v1/pools/{Uri.EscapeDataString(pool1)}", pool, ContractJson.Default.SetPool), StartDaemon.IfNeeded, ct);
+            return tools.Done(parsed, saysNothing ? $"pool {pool1} has what its machine has" : $"pool {pool1} is set; its devices are virtual where they were not found");
+        });
+        return command;
+    }
+
+    private static void Write(Screen screen, PoolList list)
+    {
+        var table = new Table(
+            new("POOL", Least: 6), new("PROVIDER"), new("NODE", Least: 8), new("DEVICES", Least: 10), new("FREE", true), new("CPUS FREE", true),
+            new("MEMORY FREE", true), new("JOBS", Least: 4), new("STATE", Least: 8));
+        foreach (var pool in list.Pools)
+        {
+            var name = pool.IsVirtual ? pool.Name + " (virtual)" : pool.Name;
+            foreach (var node in pool.Nodes)
+            {
+                table.Add(
+                    name, pool.Provider, node.Id, node.Models, Of(node.FreeDevices, node.Devices), Of(node.FreeCpus, node.Cpus),
+                    $"{Say.Bytes(node.FreeMemory)} of {Say.Bytes(node.Memory)}", string.Join(' ', node.Jobs),
+                    new Cell(node.Problem ?? (node.IsUp ? "up" : "down"), node.IsUp && node.Problem is null ? Tint.Green : Tint.Red));
+            }
+            if (pool.Nodes.Count == 0 || pool.Problem is not null)
+                table.Add(name, pool.Provider, "", "", Of(pool.FreeDevices, pool.Devices), "", "", "", new Cell(pool.Problem ?? "no nodes", Tint.Red));
+        }
+        table.Write(screen);
+    }
+
+    private static string Of(double free, double all) => string.Create(CultureInfo.InvariantCulture, $"{free:0.##} of {all:0.##}");
+}
