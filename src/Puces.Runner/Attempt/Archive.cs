@@ -1,16 +1,12 @@
 using System.Formats.Tar;
-using System.IO.Compression;
+using Puces.Core.Contract;
 
 namespace Puces.Runner.Attempt;
-
-/// <summary>An archive holds something that must not be unpacked; the message says what.</summary>
-internal sealed class ArchiveException(string message) : Exception(message);
 
 /// <summary>Unpacks gzip-packed tar archives that others made: nothing in one can write or point outside the folder it is unpacked to.</summary>
 internal static class Archive
 {
     private const UnixFileMode Permissions = (UnixFileMode)0x1FF;
-
 
     /// <summary>Unpacks over what is there. <paramref name="progress"/> is called before each entry and may throw.</summary>
     /// <param name="only">When given, entries must be this name or lie below it.</param>
@@ -18,7 +14,7 @@ internal static class Archive
     {
         Directory.CreateDirectory(folder);
         var links = new HashSet<string>();
-        foreach (var (entry, parts) in Entries(packed, only))
+        foreach (var (entry, parts) in PackedArchive.Entries(packed, only))
         {
             progress?.Invoke();
             if (parts.Length == 0) continue;
@@ -37,7 +33,7 @@ internal static class Archive
                     links.Add(path);
                     break;
                 case TarEntryType.HardLink:
-                    var target = Parts(entry.LinkName, entry.Name);
+                    var target = PackedArchive.Parts(entry.LinkName, entry.Name);
                     var source = Path.Combine(Walk(folder, target.AsSpan(0, target.Length - 1), entry.Name, links), target[^1]);
                     if (new FileInfo(source) is not { Exists: true, LinkTarget: null })
                         throw new ArchiveException($"'{entry.Name}' is a hard link to '{entry.LinkName}', which is no file of the archive");
@@ -50,87 +46,13 @@ internal static class Archive
         }
     }
 
-    /// <summary>Reads the archive to its end and refuses what <see cref="Unpack"/> would refuse by its names; writes nothing.</summary>
-    public static void Check(Stream packed)
-    {
-        foreach (var _ in Entries(packed, null)) { }
-    }
-
-    private static IEnumerable<(TarEntry Entry, string[] Parts)> Entries(Stream packed, string? only)
-    {
-        using var zip = new GZipStream(packed, CompressionMode.Decompress, leaveOpen: true);
-        using var tar = new TarReader(zip, leaveOpen: true);
-        while (Next(tar) is { } entry)
-        {
-            if (entry.EntryType is TarEntryType.GlobalExtendedAttributes) continue;
-            var parts = Parts(entry.Name, entry.Name);
-            if (parts.Length == 0 && entry.EntryType is not TarEntryType.Directory) throw new ArchiveException("it holds an entry without a name");
-            if (only is not null && (parts.Length == 0 || parts[0] != only))
-                throw new ArchiveException($"'{Shown(entry.Name)}' does not lie below '{only}', where it is to be mounted");
-            switch (entry.EntryType)
-            {
-                case TarEntryType.RegularFile or TarEntryType.V7RegularFile or TarEntryType.ContiguousFile or TarEntryType.Directory:
-                    break;
-                case TarEntryType.SymbolicLink:
-                    CheckLink(entry, parts.Length - 1);
-                    break;
-                case TarEntryType.HardLink:
-                    if (Parts(entry.LinkName, entry.Name).Length == 0) throw new ArchiveException($"'{Shown(entry.Name)}' is a link to nothing");
-                    break;
-                default:
-                    throw new ArchiveException($"'{Shown(entry.Name)}' is a {entry.EntryType}: only files, folders and links inside the archive are unpacked");
-            }
-            yield return (entry, parts);
-        }
-    }
-
-    private static TarEntry? Next(TarReader tar)
-    {
-        try
-        {
-            return tar.GetNextEntry();
-        }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException or ArgumentException
-            or OverflowException or NotSupportedException)
-        {
-            throw new ArchiveException($"it is damaged, or no gzip-packed tar archive: {e.Message}");
-        }
-    }
-
-    /// <summary>The parts of a relative path that stays inside; "." and doubled slashes are dropped.</summary>
-    private static string[] Parts(string path, string entry)
-    {
-        if (path.StartsWith('/')) throw new ArchiveException($"'{Shown(entry)}' has an absolute path: '{Shown(path)}'");
-        if (path.Contains('\0', StringComparison.Ordinal)) throw new ArchiveException($"'{Shown(entry)}' has a zero byte in its path");
-        var parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(p => p != ".").ToArray();
-        if (Array.IndexOf(parts, "..") >= 0) throw new ArchiveException($"'{Shown(entry)}' leads outside by '..': '{Shown(path)}'");
-        return parts;
-    }
-
-    /// <summary>A symbolic link may go up as far as the folder that is unpacked to, and no further.</summary>
-    private static void CheckLink(TarEntry entry, int depth)
-    {
-        var target = entry.LinkName;
-        if (target.Length == 0) throw new ArchiveException($"'{Shown(entry.Name)}' is a link to nothing");
-        if (target.StartsWith('/')) throw new ArchiveException($"'{Shown(entry.Name)}' is a link to an absolute path: '{Shown(target)}'");
-        foreach (var part in target.Split('/', StringSplitOptions.RemoveEmptyEntries))
-        {
-            if (part == ".") continue;
-            // Names that go up again after going down could pass through another link: what they would reach is not known here.
-            if (part != "..") { depth = depth < 0 ? depth : depth + 1; continue; }
-            if (--depth < 0) throw new ArchiveException($"'{Shown(entry.Name)}' is a link that leads outside: '{Shown(target)}'");
-        }
-        if (target.Split('/').SkipWhile(p => p is ".." or "." or "").Contains(".."))
-            throw new ArchiveException($"'{Shown(entry.Name)}' is a link that goes down and up again: '{Shown(target)}'");
-    }
-
     /// <summary>Makes the folders on the way. A link of this archive on it is refused; one that an earlier attempt left gives way.</summary>
     private static string Walk(string folder, ReadOnlySpan<string> parts, string entry, HashSet<string> links)
     {
         foreach (var part in parts)
         {
             folder = Path.Combine(folder, part);
-            if (links.Contains(folder)) throw new ArchiveException($"'{Shown(entry)}' lies below '{Shown(part)}', which is a link");
+            if (links.Contains(folder)) throw new ArchiveException($"'{PackedArchive.Shown(entry)}' lies below '{PackedArchive.Shown(part)}', which is a link");
             var info = new FileInfo(folder);
             if (info.Exists || info.LinkTarget is not null) info.Delete();
             Directory.CreateDirectory(folder);
@@ -156,9 +78,6 @@ internal static class Archive
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
-            throw new ArchiveException($"'{Shown(entry.Name)}' is damaged: {e.Message}");
+            throw new ArchiveException($"'{PackedArchive.Shown(entry.Name)}' is damaged: {e.Message}");
         }
-    }
-
-    private static string Shown(string name) => name.Length > 200 ? name[..200] + "…" : name.Replace('\n', ' ');
-}
+    }}

@@ -1,0 +1,73 @@
+using System.Security.Cryptography;
+using Puces.Core.Contract;
+
+namespace Puces.Server.Blobs;
+
+/// <summary>What became of an upload.</summary>
+public abstract record BlobResult
+{
+    private BlobResult() { }
+    public sealed record Stored : BlobResult;
+    public sealed record AlreadyThere : BlobResult;
+    public sealed record Refused(string Reason) : BlobResult;
+}
+
+/// <summary>
+/// Packed work directories, each under the SHA-256 of its bytes: <c>folder/first two digits/digest</c>. What is not a safe tar.gz is
+/// refused before anything can unpack it.
+/// </summary>
+public sealed class BlobStore(string folder)
+{
+    public bool Has(string sha) => IsDigest(sha) && File.Exists(PathOf(sha));
+
+    /// <summary>Stores an upload, on disk before it returns. Nothing stays of one that is refused or broken off.</summary>
+    public async Task<BlobResult> PutAsync(string sha, Stream body, CancellationToken ct)
+    {
+        if (!IsDigest(sha)) return new BlobResult.Refused($"\"{sha}\" is not a SHA-256 in 64 lower-case hexadecimal digits");
+        if (Has(sha)) return new BlobResult.AlreadyThere();
+        var path = PathOf(sha);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        var part = $"{path}.{Guid.NewGuid():N}.part";
+        try
+        {
+            await using (var file = new FileStream(part, FileMode.CreateNew, FileAccess.ReadWrite))
+            {
+                if (await CopyAsync(body, file, ct) is var digest && digest != sha)
+                    return new BlobResult.Refused($"the body's SHA-256 is {digest}, not {sha}: it was changed on its way");
+                file.Position = 0;
+                PackedArchive.Check(file);
+                file.Flush(flushToDisk: true);
+            }
+            File.Move(part, path, overwrite: true);
+            return new BlobResult.Stored();
+        }
+        catch (ArchiveException e)
+        {
+            return new BlobResult.Refused(e.Message);
+        }
+        catch (IOException e) when (e is not Microsoft.AspNetCore.Connections.ConnectionResetException)
+        {
+            return new BlobResult.Refused("it could not be stored: " + e.Message);
+        }
+        finally
+        {
+            File.Delete(part);
+        }
+    }
+
+    private static async Task<string> CopyAsync(Stream body, FileStream file, CancellationToken ct)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var buffer = new byte[128 * 1024];
+        for (int read; (read = await body.ReadAsync(buffer, ct)) > 0;)
+        {
+            hash.AppendData(buffer, 0, read);
+            await file.WriteAsync(buffer.AsMemory(0, read), ct);
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    private string PathOf(string sha) => Path.Combine(folder, sha[..2], sha);
+
+    private static bool IsDigest(string sha) => sha.Length == 64 && sha.All(c => c is >= '0' and <= '9' or >= 'a' and <= 'f');
+}
