@@ -25,9 +25,8 @@ internal sealed class NodeAgent : IDisposable
     private readonly Outbox _outbox = new();
     private readonly Inbox _inbox = new();
     private readonly byte[] _logBuffer = new byte[LogBytes], _bellBuffer = new byte[LogBytes];
-    private readonly int _bell, _nothing, _errors;
-    private readonly (string Path, string[] Arguments) _self;
-    private readonly List<string> _environment;
+    private readonly int _bell;
+    private readonly SpareWatchers _watchers;
     private PollEntry[] _entries = new PollEntry[16];
     private string _bellRest = "";
     private long _heardAt = long.MinValue / 2, _lookAt;
@@ -38,14 +37,14 @@ internal sealed class NodeAgent : IDisposable
         if (Libc.MakeFifo(layout.Bell, 0x180) != 0 && Libc.Errno != Libc.Exists)
             throw new IOException($"cannot make {layout.Bell}: {Libc.Why(Libc.Errno)}");
         _bell = Libc.Open(layout.Bell, Libc.ReadWrite | Libc.NonBlock | Libc.CloseOnExec);
-        _nothing = Libc.Open("/dev/null", Libc.ReadWrite | Libc.CloseOnExec);
-        _errors = Libc.Open(layout.Errors, Libc.WriteOnly | Libc.Create | Libc.Append | Libc.CloseOnExec);
-        _environment = Surroundings.Block(Surroundings.Base());
+        var nothing = Libc.Open("/dev/null", Libc.ReadWrite | Libc.CloseOnExec);
+        var errors = Libc.Open(layout.Errors, Libc.WriteOnly | Libc.Create | Libc.Append | Libc.CloseOnExec);
         // Built ahead of time, the program is one file; else `dotnet` runs a library, or a small host finds it by its own path.
         var library = Environment.GetCommandLineArgs()[0];
-        _self = !library.EndsWith(".dll", StringComparison.Ordinal) ? ("/proc/self/exe", ["puces-runner"])
+        var (program, arguments) = !library.EndsWith(".dll", StringComparison.Ordinal) ? ("/proc/self/exe", (string[])["puces-runner"])
             : Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? (Environment.ProcessPath!, ["dotnet", Path.GetFullPath(library)])
             : (Environment.ProcessPath!, [Environment.ProcessPath!]);
+        _watchers = new(program, arguments, layout.Blobs, Surroundings.Block(Surroundings.Base()), nothing, errors);
     }
 
     public static int Serve(string root, string blobs)
@@ -120,6 +119,7 @@ internal sealed class NodeAgent : IDisposable
             foreach (var rank in _news.ToArray())
             {
                 rank.Look();
+                if (rank.IsFinal) Release(rank);
                 rank.Tell(_outbox, _logBuffer);
                 if (!_outbox.IsFull) _news.Remove(rank);
             }
@@ -145,12 +145,15 @@ internal sealed class NodeAgent : IDisposable
     {
         int pid;
         while ((pid = Libc.Wait(-1, out _, out _)) > 0)
+        {
+            _watchers.Ended(pid);
             foreach (var rank in _ranks.Values)
                 if (rank.Child == pid)
                 {
                     rank.Child = 0;
                     _ended.Add(rank);
                 }
+        }
     }
 
     /// <summary>Finds out what became of a rank that has not ended as far as we know.</summary>
@@ -161,7 +164,7 @@ internal sealed class NodeAgent : IDisposable
         rank.Look();
         if (rank.IsFinal)
         {
-            rank.WaitFor(0);
+            Release(rank);
             return;
         }
         if (rank.IsAlive)
@@ -177,6 +180,14 @@ internal sealed class NodeAgent : IDisposable
         else if (rank.HasState) rank.End(RankPhase.Vanished, "its watcher is gone and left no verdict");
         else if (rank.Starts < 2) Launch(rank);
         else rank.End(RankPhase.Refused, $"its watcher ended before it began; {_layout.Errors} may say why");
+    }
+
+    /// <summary>Its watcher has nothing more to do with it.</summary>
+    private void Release(HeldRank rank)
+    {
+        rank.WaitFor(0);
+        if (rank.Child != 0) _watchers.Spare(rank.Child);
+        rank.Child = 0;
     }
 
     private void HearBell()
@@ -259,7 +270,7 @@ internal sealed class NodeAgent : IDisposable
     private void Launch(HeldRank rank)
     {
         rank.Starts++;
-        var pid = Spawn.Start(_self.Path, [.. _self.Arguments, "attempt", rank.Folder.Path, "--blobs", _layout.Blobs], _environment, _nothing, _nothing, _errors);
+        var pid = _watchers.Start(rank.Folder);
         if (pid < 0)
         {
             rank.End(RankPhase.Refused, $"its watcher could not be started: {Libc.Why(-pid)}");
