@@ -27,6 +27,7 @@ internal sealed class NodeAgent : IDisposable
     private readonly byte[] _logBuffer = new byte[LogBytes], _bellBuffer = new byte[LogBytes];
     private readonly int _bell;
     private readonly SpareWatchers _watchers;
+    private readonly SpareFolders _folders;
     private PollEntry[] _entries = new PollEntry[16];
     private string _bellRest = "";
     private long _heardAt = long.MinValue / 2, _lookAt;
@@ -34,6 +35,7 @@ internal sealed class NodeAgent : IDisposable
     private NodeAgent(Layout layout)
     {
         _layout = layout;
+        _folders = new(layout.Spare);
         if (Libc.MakeFifo(layout.Bell, 0x180) != 0 && Libc.Errno != Libc.Exists)
             throw new IOException($"cannot make {layout.Bell}: {Libc.Why(Libc.Errno)}");
         _bell = Libc.Open(layout.Bell, Libc.ReadWrite | Libc.NonBlock | Libc.CloseOnExec);
@@ -70,7 +72,7 @@ internal sealed class NodeAgent : IDisposable
             var rank = new HeldRank(new(path));
             if (!Layout.IsTag(rank.Folder.Tag)) continue;
             rank.Look();
-            if (!rank.HasState && !File.Exists(rank.Folder.Order) && !rank.IsAlive)
+            if (!rank.HasState && !rank.Folder.HasOrder && !rank.IsAlive)
             {
                 // Its order never came to be written: nothing has begun.
                 Directory.Delete(path, recursive: true);
@@ -178,7 +180,7 @@ internal sealed class NodeAgent : IDisposable
         rank.WaitFor(0);
         if (!Watchers.ClearLeftovers(rank.Folder)) _ended.Add(rank);
         else if (rank.HasState) rank.End(RankPhase.Vanished, "its watcher is gone and left no verdict");
-        else if (rank.Starts < 2) Launch(rank);
+        else if (rank.Starts < 3) Launch(rank);
         else rank.End(RankPhase.Refused, $"its watcher ended before it began; {_layout.Errors} may say why");
     }
 
@@ -253,10 +255,8 @@ internal sealed class NodeAgent : IDisposable
             return;
         }
         var rank = new HeldRank(_layout.Rank(tag));
-        Files.MakeFolder(rank.Folder.Path);
-        if (!Files.TryReplace(rank.Folder.Order, JsonSerializer.SerializeToUtf8Bytes(order, RunnerJson.Default.RankOrder)))
+        if (!_folders.TryPlace(rank.Folder, JsonSerializer.SerializeToUtf8Bytes(order, RunnerJson.Default.RankOrder)))
         {
-            Directory.Delete(rank.Folder.Path, recursive: true);
             _outbox.Say(new FromNode.Report(new(tag, RankPhase.Refused, 0, Detail: $"cannot write to {_layout.Root}: is the disk full?")));
             return;
         }
@@ -292,7 +292,7 @@ internal sealed class NodeAgent : IDisposable
         _news.Remove(rank);
         try
         {
-            Directory.Delete(rank.Folder.Path, recursive: true);
+            _folders.TakeBack(rank.Folder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -68,7 +68,7 @@ internal sealed class RankRun : IDisposable
         var rank = new RankFolder(Path.GetFullPath(folder).TrimEnd('/'));
         var layout = new Layout(Path.GetDirectoryName(Path.GetDirectoryName(rank.Path))!, Path.GetFullPath(blobs));
         var claim = Watchers.Claim(rank);
-        if (claim < 0 || File.Exists(rank.State)) return false;
+        if (claim < 0 || rank.HasState) return false;
         var order = JsonSerializer.Deserialize(File.ReadAllBytes(rank.Order), RunnerJson.Default.RankOrder)!;
         using (var run = new RankRun(layout, rank, order)) run.Run();
         _ = Libc.Close(claim);
@@ -229,14 +229,14 @@ internal sealed class RankRun : IDisposable
     /// <summary>Goes on only when the disk has the report: a verdict is never lost, and nothing starts that is not written down.</summary>
     private void Report(RankReport report, bool isLast = false)
     {
+        // Before the last report: after it the folder is the agent's, who may already use it for another rank.
+        if (isLast) _rank.ForgetOrder();
         while (!TryReport(isLast ? report with { LogLength = _log.Length } : report))
         {
             if (!isLast && _watch.MustEnd()) return;
             Thread.Sleep(1000);
             _log.Flush();
         }
-        // It holds secrets, and is of no more use.
-        if (isLast) _ = Libc.Unlink(_rank.Order);
     }
 
     private bool TryReport(RankReport report)
