@@ -90,9 +90,9 @@ internal static class Archive
         {
             return tar.GetNextEntry();
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException or ArgumentException
-            or OverflowException or NotSupportedException)
+        catch (Exception e) when (e is EndOfStreamException or not IOException)
         {
+            // The reader has a kind of exception for each kind of damage; only one of the disk below it is another matter.
             throw new ArchiveException($"it is damaged, or no gzip-packed tar archive: {e.Message}");
         }
     }
@@ -154,7 +154,7 @@ internal static class Archive
                 entry.DataStream?.CopyTo(file);
             File.SetLastWriteTimeUtc(path, entry.ModificationTime.UtcDateTime);
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or ArgumentException)
         {
             throw new ArchiveException($"'{Shown(entry.Name)}' is damaged: {e.Message}");
         }

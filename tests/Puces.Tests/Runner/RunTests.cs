@@ -115,9 +115,9 @@ public sealed class RunTests : RunnerSuite
         for (var job = 1; job <= 20; job++)
         {
             var tag = $"{job}-1.0";
-            var report = agent.Run(Order(job, $"echo {job} $A; exit {job}", env: job % 2 == 0 ? new() { ["A"] = "even" } : []));
+            var report = agent.Run(Order(job, $"echo {job}:$A; exit {job}", env: job % 2 == 0 ? new() { ["A"] = "even" } : []));
             Assert.Equal(job, report.Verdict!.ExitCode);
-            Assert.Equal([$"{job} {(job % 2 == 0 ? "even" : "")}"], agent.Lines(tag, 'o'));
+            Assert.Equal([$"{job}:{(job % 2 == 0 ? "even" : "")}"], agent.Lines(tag, 'o'));
             agent.Say(new ToNode.Acknowledge(tag));
         }
         agent.Close();
