@@ -62,9 +62,9 @@ public static class PackedArchive
         {
             return tar.GetNextEntry();
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException or ArgumentException
-            or OverflowException or NotSupportedException)
+        catch (Exception e) when (e is EndOfStreamException or not IOException)
         {
+            // The reader has a kind of exception for each kind of damage; only one of the disk below it is another matter.
             throw new ArchiveException($"it is damaged, or no gzip-packed tar archive: {e.Message}");
         }
     }

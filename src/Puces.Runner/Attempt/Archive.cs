@@ -76,7 +76,7 @@ internal static class Archive
                 entry.DataStream?.CopyTo(file);
             File.SetLastWriteTimeUtc(path, entry.ModificationTime.UtcDateTime);
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or ArgumentException)
         {
             throw new ArchiveException($"'{PackedArchive.Shown(entry.Name)}' is damaged: {e.Message}");
         }

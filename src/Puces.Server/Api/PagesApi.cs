@@ -11,8 +11,8 @@ internal static class PagesApi
 
     public static void Map(WebApplication app)
     {
-        app.MapGet("/", (Live live, HttpContext context) => MainAsync(live, Pages.Main, context.RequestAborted)).ExcludeFromDescription();
-        app.MapGet("/fragments/main", (Live live, HttpContext context) => MainAsync(live, Pages.MainFragment, context.RequestAborted)).ExcludeFromDescription();
+        app.MapGet("/", (Live live, HttpContext context) => MainAsync(live, Pages.Overview, context.RequestAborted)).ExcludeFromDescription();
+        app.MapGet("/fragments/main", (Live live, HttpContext context) => MainAsync(live, Pages.OverviewFragment, context.RequestAborted)).ExcludeFromDescription();
         app.MapGet("/jobs/{id:long}", JobAsync).ExcludeFromDescription();
         app.MapGet("/fragments/jobs/{id:long}", JobFragmentAsync).ExcludeFromDescription();
         app.MapGet("/assets/{name}", (string name) => Pages.Asset(name) is { } asset ? Results.Bytes(asset.Body, asset.Type) : Results.NotFound()).ExcludeFromDescription();

@@ -15,7 +15,7 @@ namespace Puces.Server.Control;
 /// The daemon's side of all nodes: carries effects out, in order, and brings news to the inbox. What it knows it has from the store
 /// and from the nodes; it keeps nothing that a restart would miss.
 /// </summary>
-public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook logs, Orders orders, TimeProvider clock, ILogger<Nodes> log) : INodeListener
+public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook logs, Orders orders, TimeProvider clock, ILogger<Nodes> logger) : INodeListener
 {
     private readonly ConcurrentDictionary<string, (NodeLink Link, Pool Pool)> _links = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Node> _seen = new(StringComparer.Ordinal);
@@ -143,15 +143,15 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         return default;
     }
 
-    public ValueTask LogAsync(string node, FromNode.Log chunk)
+    public ValueTask LogAsync(string node, FromNode.Log log)
     {
-        if (!logs.Append(chunk, out var expected))
+        if (!logs.Append(log, out var expected))
         {
             // A full disk, most likely: the node keeps the log until there is room here.
-            _ = FollowLaterAsync(node, chunk.Tag, expected);
+            _ = FollowLaterAsync(node, log.Tag, expected);
             return default;
         }
-        if (chunk.IsLast && _unacknowledged.TryRemove(chunk.Tag, out _)) Forget(node, chunk.Tag);
+        if (log.IsLast && _unacknowledged.TryRemove(log.Tag, out _)) Forget(node, log.Tag);
         return default;
     }
 

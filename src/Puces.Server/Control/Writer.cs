@@ -1,5 +1,4 @@
 using Puces.Core.Engine;
-using Puces.Core.Fleet;
 using Puces.Server.Store;
 
 namespace Puces.Server.Control;

@@ -9,11 +9,11 @@ namespace Puces.Server.Dashboard;
 public static class Pages
 {
     /// <summary>Devices, the line, what runs, what has ended.</summary>
-    public static string Main(PoolList pools, IReadOnlyList<JobView> waiting, IReadOnlyList<JobView> running, IReadOnlyList<JobView> ended, ServerInfo info) =>
-        Page("Puces", $"<main id=\"live\" data-from=\"/fragments/main\">{MainFragment(pools, waiting, running, ended, info)}</main>");
+    public static string Overview(PoolList pools, IReadOnlyList<JobView> waiting, IReadOnlyList<JobView> running, IReadOnlyList<JobView> ended, ServerInfo info) =>
+        Page("Puces", $"<main id=\"live\" data-from=\"/fragments/main\">{OverviewFragment(pools, waiting, running, ended, info)}</main>");
 
-    /// <summary>The part of <see cref="Main"/> that changes.</summary>
-    public static string MainFragment(PoolList pools, IReadOnlyList<JobView> waiting, IReadOnlyList<JobView> running, IReadOnlyList<JobView> ended, ServerInfo info)
+    /// <summary>The part of <see cref="Overview"/> that changes.</summary>
+    public static string OverviewFragment(PoolList pools, IReadOnlyList<JobView> waiting, IReadOnlyList<JobView> running, IReadOnlyList<JobView> ended, ServerInfo info)
     {
         var html = new StringBuilder();
         html.Append($"<p class=\"facts\">{info.Waiting} waiting · {info.Running} running · {(info.Leads ? "leads" : "stands by")} · {E(info.Version)}</p>");

@@ -98,8 +98,8 @@ public sealed class LogBook(string folder)
 
     private Copy Find(string tag) => _copies.GetOrAdd(tag, t =>
     {
-        RankTag.TryParse(t, out var attempt, out _);
-        return new Copy(attempt.Job, Path.Combine(FolderOf(attempt.Job), t + ".log"));
+        var job = RankTag.TryParse(t, out var attempt, out _) ? attempt.Job : throw new FormatException($"{t} is no rank's tag");
+        return new Copy(job, Path.Combine(FolderOf(job), t + ".log"));
     });
 
     /// <summary>One rank's copy. Where the node dropped bytes, the file <c>.gaps</c> beside says from which position on how many are missing.</summary>
