@@ -27,16 +27,23 @@ internal static class ArchiveWriter
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var counted = new HashingStream(output, hash);
         using (var gzip = new GZipStream(counted, Light, leaveOpen: true))
-        using (var tar = new TarWriter(gzip, TarEntryFormat.Gnu))
         {
-            var packed = 0L;
-            foreach (var entry in tree.Entries)
-            {
-                ct.ThrowIfCancellationRequested();
-                WriteEntry(tar, entry, bytes => done(packed += bytes));
-            }
+            Pack(tree, gzip, done, ct);
+            // Of no entries TarWriter makes nothing at all; two empty blocks are an archive.
+            if (!tree.Entries.Any()) gzip.Write(new byte[1024]);
         }
         return new(Convert.ToHexStringLower(hash.GetHashAndReset()), counted.Count);
+    }
+
+    private static void Pack(Tree tree, GZipStream gzip, Action<long> done, CancellationToken ct)
+    {
+        using var tar = new TarWriter(gzip, TarEntryFormat.Gnu, leaveOpen: true);
+        var packed = 0L;
+        foreach (var entry in tree.Entries)
+        {
+            ct.ThrowIfCancellationRequested();
+            WriteEntry(tar, entry, bytes => done(packed += bytes));
+        }
     }
 
     private static void WriteEntry(TarWriter tar, TreeEntry entry, Action<long> done)

@@ -72,7 +72,7 @@ public sealed partial class World
         ReleaseHeld(now);
         ForgetKeys(now);
         foreach (var command in commands) batch.Answers.Add(Take(command, batch));
-        if (_line.Count > 0) Scheduler.Decide(_line.Select(p => _jobs[p.Job]), _holdings.Uses, start => Begin(start, batch));
+        foreach (var start in Scheduler.Decide(_line.Select(t => _jobs[t.Job]), _holdings.Uses, s => _holdings.Hold(s.Job.Id, s.Allocation))) Begin(start, batch);
         _lastEvent = batch.LastEvent;
         return new(batch.Answers, batch.Changes, batch.Events, batch.Effects, [.. batch.Nodes.Select(UseOf)], NextTick);
     }
@@ -164,7 +164,6 @@ public sealed partial class World
     {
         var job = start.Job with { Attempts = start.Job.Attempts + 1, State = new JobState.Starting(start.Allocation, batch.Now) };
         _line.Remove(Turn.Of(job));
-        _holdings.Hold(job.Id, start.Allocation);
         var record = new AttemptRecord(job.Attempt, [.. start.Allocation.Shares.Select(s => s.Node)], batch.Now);
         _attempts[job.Id] = new(record, start.Allocation);
         Set(job, batch);

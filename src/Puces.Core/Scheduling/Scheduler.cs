@@ -14,10 +14,11 @@ public static class Scheduler
 {
     /// <summary>The jobs of the line that start now, in order.</summary>
     /// <param name="line">Waiting jobs, the first first.</param>
-    /// <param name="nodes">The nodes now. Each start is taken from it by <paramref name="hold"/> before the next is decided.</param>
-    /// <param name="hold">Called for each start; afterwards <paramref name="nodes"/> must show the devices as held.</param>
-    public static void Decide(IEnumerable<Job> line, IReadOnlyDictionary<string, NodeUse> nodes, Action<Start> hold)
+    /// <param name="nodes">The nodes now.</param>
+    /// <param name="hold">Called for each start as it is decided; afterwards <paramref name="nodes"/> must show its devices as held.</param>
+    public static IReadOnlyList<Start> Decide(IEnumerable<Job> line, IReadOnlyDictionary<string, NodeUse> nodes, Action<Start> hold)
     {
+        var starts = new List<Start>();
         var open = new List<string>(nodes.Count);
         foreach (var (id, use) in nodes)
             if (use.Node.IsUp && use.FreeMilliCpus > 0) open.Add(id);
@@ -25,11 +26,12 @@ public static class Scheduler
         var waiting = new HashSet<Request>();
         foreach (var job in line)
         {
-            if (open.Count == 0) return;
+            if (open.Count == 0) break;
             if (waiting.Contains(job.Request)) continue;
             if (Placement.Find(job.Request, [.. open.Select(id => nodes[id])]) is { } allocation)
             {
-                hold(new(job, allocation));
+                starts.Add(new(job, allocation));
+                hold(starts[^1]);
                 open.RemoveAll(id => nodes[id].FreeMilliCpus == 0);
                 continue;
             }
@@ -38,5 +40,6 @@ public static class Scheduler
             if (nodes.Values.Count(use => Placement.CouldFit(job.Request, use.Node)) < job.Request.Nodes) continue;
             open.RemoveAll(id => Placement.CouldFit(job.Request, nodes[id].Node));
         }
+        return starts;
     }
 }

@@ -25,9 +25,9 @@ internal static partial class Problems
                     context.Response.StatusCode, "see /openapi/v1.json"));
             }
         }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested || context.Response.HasStarted)
         {
-            // Nobody is left to answer.
+            // Nobody is left to answer, or the daemon stops in the middle of a stream: the client asks again from its cursor.
         }
         catch (Exception e) when (!context.Response.HasStarted)
         {
