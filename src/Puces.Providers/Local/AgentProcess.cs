@@ -1,0 +1,207 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.IO.Pipelines;
+using System.Text.Json;
+using System.Threading.Channels;
+using Puces.Core.Contract;
+
+namespace Puces.Providers.Local;
+
+/// <summary>One agent, from its start to the end of its connection.</summary>
+internal sealed class AgentProcess : IDisposable
+{
+    private const int Longest = 64 << 20, Plenty = 256 * 1024;
+    private static readonly TimeSpan PingEvery = TimeSpan.FromSeconds(10), Patience = TimeSpan.FromSeconds(60), Farewell = TimeSpan.FromSeconds(2);
+
+    private readonly Process _process;
+    private readonly Channel<ToNode> _outgoing = Channel.CreateUnbounded<ToNode>(new() { SingleReader = true });
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Lazy<Task> _end;
+    private readonly Task _writing, _pinging, _complaining;
+    private long _listeningSince = long.MaxValue;
+
+    private AgentProcess(Process process, Action<string> log)
+    {
+        _process = process;
+        Id = process.Id;
+        _end = new(CloseAsync);
+        _writing = WriteAsync();
+        _pinging = PingAsync();
+        _complaining = RelayErrorsAsync(log);
+    }
+
+    public int Id { get; }
+
+    /// <summary>Why this side has given the agent up; null where it has not.</summary>
+    public string? GivenUp { get; private set; }
+
+    public static AgentProcess Start(string runnerPath, string root, string blobs, Action<string> log)
+    {
+        var isLibrary = runnerPath.EndsWith(".dll", StringComparison.Ordinal);
+        var start = new ProcessStartInfo(isLibrary ? "dotnet" : runnerPath)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        foreach (var argument in isLibrary ? [runnerPath, "agent"] : (string[])["agent"]) start.ArgumentList.Add(argument);
+        foreach (var argument in (string[])["--root", root, "--blobs", blobs]) start.ArgumentList.Add(argument);
+        return new(Process.Start(start) ?? throw new InvalidOperationException($"{runnerPath} did not start"), log);
+    }
+
+    public void Send(ToNode message) => _outgoing.Writer.TryWrite(message);
+
+    /// <summary>What the agent says, until the connection ends.</summary>
+    public async Task ListenAsync(Func<FromNode, ValueTask> hear, Func<string, ValueTask> misheard)
+    {
+        var reader = PipeReader.Create(_process.StandardOutput.BaseStream, new(bufferSize: 64 * 1024, minimumReadSize: 4096));
+        try
+        {
+            while (true)
+            {
+                Volatile.Write(ref _listeningSince, Environment.TickCount64);
+                var read = await reader.ReadAsync(CancellationToken.None);
+                Volatile.Write(ref _listeningSince, long.MaxValue);
+                var buffer = read.Buffer;
+                while (buffer.PositionOf((byte)'\n') is { } end)
+                {
+                    var (message, error) = Parse(buffer.Slice(0, end));
+                    if (error is not null) await misheard(error);
+                    else if (message is not null) await hear(message);
+                    buffer = buffer.Slice(buffer.GetPosition(1, end));
+                }
+                if (buffer.Length > Longest) throw new InvalidDataException($"the agent said a line of more than {Longest >> 20} MiB");
+                reader.AdvanceTo(buffer.Start, buffer.End);
+                if (read.IsCompleted) return;
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref _listeningSince, long.MaxValue);
+            await reader.CompleteAsync();
+        }
+    }
+
+    /// <summary>How the process ended, in words. It is given a moment to go, then killed: the agent only, never an attempt.</summary>
+    public async Task<string> EndAsync()
+    {
+        await HangUpAsync();
+        await _pinging;
+        await _writing;
+        await _complaining.WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return GivenUp ?? (_process.ExitCode == 0 ? "its agent went" : $"its agent ended with exit code {_process.ExitCode}");
+    }
+
+    /// <summary>Ends the connection; when this is done the process is no more.</summary>
+    public Task HangUpAsync() => _end.Value;
+
+    private async Task CloseAsync()
+    {
+        _outgoing.Writer.TryComplete();
+        await _ended.CancelAsync();
+        try
+        {
+            _process.StandardInput.BaseStream.Close();
+            using var patience = new CancellationTokenSource(Farewell);
+            await _process.WaitForExitAsync(patience.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            Kill();
+            await _process.WaitForExitAsync(CancellationToken.None);
+        }
+    }
+
+    public void Dispose()
+    {
+        _ended.Dispose();
+        _process.Dispose();
+    }
+
+    private static (FromNode? Message, string? Error) Parse(ReadOnlySequence<byte> line)
+    {
+        if (line.IsEmpty) return default;
+        try
+        {
+            var json = new Utf8JsonReader(line);
+            return (JsonSerializer.Deserialize(ref json, RunnerJson.Default.FromNode), null);
+        }
+        catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException or FormatException)
+        {
+            return (null, $"a message of its agent was not understood: {e.Message}");
+        }
+    }
+
+    private async Task WriteAsync()
+    {
+        var stream = _process.StandardInput.BaseStream;
+        var buffer = new ArrayBufferWriter<byte>(4096);
+        using var json = new Utf8JsonWriter(buffer);
+        try
+        {
+            while (await _outgoing.Reader.WaitToReadAsync())
+            {
+                buffer.ResetWrittenCount();
+                while (buffer.WrittenCount < Plenty && _outgoing.Reader.TryRead(out var message))
+                {
+                    json.Reset(buffer);
+                    JsonSerializer.Serialize(json, message, RunnerJson.Default.ToNode);
+                    json.Flush();
+                    buffer.Write("\n"u8);
+                }
+                await stream.WriteAsync(buffer.WrittenMemory);
+                await stream.FlushAsync();
+            }
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException or OperationCanceledException)
+        {
+            // The reading side sees the end too, and says so.
+        }
+    }
+
+    private async Task PingAsync()
+    {
+        using var timer = new PeriodicTimer(PingEvery);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_ended.Token))
+            {
+                if (Environment.TickCount64 - Volatile.Read(ref _listeningSince) > Patience.TotalMilliseconds)
+                {
+                    GivenUp = $"its agent has said nothing for {Patience.TotalSeconds:0} s";
+                    Kill();
+                    return;
+                }
+                Send(new ToNode.Ping());
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    private async Task RelayErrorsAsync(Action<string> log)
+    {
+        try
+        {
+            while (await _process.StandardError.ReadLineAsync() is { } line)
+                if (line.Length > 0) log(line);
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException or OperationCanceledException)
+        {
+        }
+    }
+
+    private void Kill()
+    {
+        try
+        {
+            _process.Kill(entireProcessTree: false);
+        }
+        catch (Exception e) when (e is InvalidOperationException or System.ComponentModel.Win32Exception)
+        {
+            // It has gone by itself.
+        }
+    }
+}
