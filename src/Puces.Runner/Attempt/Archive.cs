@@ -1,5 +1,6 @@
 using System.Formats.Tar;
 using System.IO.Compression;
+using Puces.Core.Contract;
 
 namespace Puces.Runner.Attempt;
 
@@ -10,7 +11,6 @@ internal sealed class ArchiveException(string message) : Exception(message);
 internal static class Archive
 {
     private const UnixFileMode Permissions = (UnixFileMode)0x1FF;
-
 
     /// <summary>Unpacks over what is there. <paramref name="progress"/> is called before each entry and may throw.</summary>
     /// <param name="only">When given, entries must be this name or lie below it.</param>
@@ -97,31 +97,12 @@ internal static class Archive
         }
     }
 
-    /// <summary>The parts of a relative path that stays inside; "." and doubled slashes are dropped.</summary>
-    private static string[] Parts(string path, string entry)
-    {
-        if (path.StartsWith('/')) throw new ArchiveException($"'{Shown(entry)}' has an absolute path: '{Shown(path)}'");
-        if (path.Contains('\0', StringComparison.Ordinal)) throw new ArchiveException($"'{Shown(entry)}' has a zero byte in its path");
-        var parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(p => p != ".").ToArray();
-        if (Array.IndexOf(parts, "..") >= 0) throw new ArchiveException($"'{Shown(entry)}' leads outside by '..': '{Shown(path)}'");
-        return parts;
-    }
+    private static string[] Parts(string path, string entry) =>
+        ArchivePaths.Parts(path, entry, out var error) ?? throw new ArchiveException(error!);
 
-    /// <summary>A symbolic link may go up as far as the folder that is unpacked to, and no further.</summary>
     private static void CheckLink(TarEntry entry, int depth)
     {
-        var target = entry.LinkName;
-        if (target.Length == 0) throw new ArchiveException($"'{Shown(entry.Name)}' is a link to nothing");
-        if (target.StartsWith('/')) throw new ArchiveException($"'{Shown(entry.Name)}' is a link to an absolute path: '{Shown(target)}'");
-        foreach (var part in target.Split('/', StringSplitOptions.RemoveEmptyEntries))
-        {
-            if (part == ".") continue;
-            // Names that go up again after going down could pass through another link: what they would reach is not known here.
-            if (part != "..") { depth = depth < 0 ? depth : depth + 1; continue; }
-            if (--depth < 0) throw new ArchiveException($"'{Shown(entry.Name)}' is a link that leads outside: '{Shown(target)}'");
-        }
-        if (target.Split('/').SkipWhile(p => p is ".." or "." or "").Contains(".."))
-            throw new ArchiveException($"'{Shown(entry.Name)}' is a link that goes down and up again: '{Shown(target)}'");
+        if (ArchivePaths.LinkError(entry.Name, entry.LinkName, depth) is { } error) throw new ArchiveException(error);
     }
 
     /// <summary>Makes the folders on the way. A link of this archive on it is refused; one that an earlier attempt left gives way.</summary>
@@ -160,5 +141,5 @@ internal static class Archive
         }
     }
 
-    private static string Shown(string name) => name.Length > 200 ? name[..200] + "…" : name.Replace('\n', ' ');
+    private static string Shown(string name) => ArchivePaths.Shown(name);
 }
