@@ -40,7 +40,7 @@ internal static class Program
             var own = isCompletion ? args : [.. args.Take(dashes)];
             var root = CommandTree.Build(session, json, dashes < args.Count && !isCompletion ? [.. args.Skip(dashes + 1)] : null);
             if (isCompletion) return CompletionCommand.Complete(root, session, [.. own.Skip(1)]);
-            parsed = root.Parse(own.Count == 0 ? ["--help"] : own);
+            parsed = root.Parse(own switch { [] => ["--help"], ["--version"] => ["version"], _ => own });
             return await InvokeAsync(parsed, session, ct);
         }
         catch (CommandException e)

@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Puces.Core.Contract;
 using Puces.Core.Jobs;
+using Puces.Runner.Posix;
 
 namespace Puces.Runner;
 
@@ -10,6 +12,7 @@ internal sealed class Layout(string root, string blobs)
     public string Blobs => blobs;
     public string Ranks => Path.Combine(root, "ranks");
     public string Bell => Path.Combine(root, "bell");
+    public string Spare => Path.Combine(root, "spare");
     public string Heard => Path.Combine(root, "heard");
     public string AgentLock => Path.Combine(root, "agent.lock");
     public string Errors => Path.Combine(root, "runner.log");
@@ -59,20 +62,58 @@ internal sealed class RankFolder(string path)
     public string Cgroups => path + "/cgroups";
     public string Dropped => path + "/dropped";
 
+    /// <summary>Whether an order lies here that has not been carried out to its end.</summary>
+    public bool HasOrder => new FileInfo(Order) is { Exists: true, Length: > 0 };
+
+    /// <summary>Whether anything of the rank was written down: before that, none of the user's code has run.</summary>
+    public bool HasState => new FileInfo(State) is { Exists: true, Length: > 0 };
+
+    /// <summary>Where the rank stands: the last line of its state that was wholly written.</summary>
     public RankReport? ReadState()
     {
+        var buffer = new byte[16 * 1024];
+        return ReadState(buffer, out _);
+    }
+
+    public RankReport? ReadState(Span<byte> buffer, out int length)
+    {
+        length = 0;
+        var fd = Libc.Open(State, Libc.ReadOnly | Libc.CloseOnExec);
+        if (fd < 0) return null;
+        var end = Libc.SeekEnd(fd);
+        var read = Libc.ReadAt(fd, buffer, Math.Max(0, end - buffer.Length));
+        _ = Libc.Close(fd);
+        if (read <= 0) return null;
+        var whole = buffer[..read];
+        whole = whole[..(whole.LastIndexOf((byte)'\n') + 1)];
+        if (whole.Length == 0) return null;
+        length = (int)Math.Max(0, end - buffer.Length) + whole.Length;
+        var line = whole[..^1];
         try
         {
-            return System.Text.Json.JsonSerializer.Deserialize(File.ReadAllBytes(State), RunnerJson.Default.RankReport);
+            return JsonSerializer.Deserialize(line[(line.LastIndexOf((byte)'\n') + 1)..], RunnerJson.Default.RankReport);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Text.Json.JsonException)
+        catch (JsonException)
         {
             return null;
         }
     }
 
-    public bool TryWriteState(RankReport report) =>
-        Files.TryReplace(State, System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(report, RunnerJson.Default.RankReport));
+    /// <summary>Adds a line to the state. That needs no room on the disk but in the block that the file already has.</summary>
+    public bool TryWriteState(RankReport report)
+    {
+        var fd = Libc.Open(State, Libc.WriteOnly | Libc.Create | Libc.Append | Libc.CloseOnExec);
+        if (fd < 0) return false;
+        var before = Libc.SeekEnd(fd);
+        byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(report, RunnerJson.Default.RankReport), (byte)'\n'];
+        var whole = Files.WriteAll(fd, line);
+        if (!whole) _ = Libc.SetLength(fd, before);
+        _ = Libc.Close(fd);
+        return whole;
+    }
+
+    /// <summary>The order is of no more use, and may hold secrets.</summary>
+    public void ForgetOrder() => _ = Files.TryWrite(Order, []);
 
     public static bool IsFinal(RankPhase phase) => phase is RankPhase.Ended or RankPhase.Vanished or RankPhase.Refused;
 }

@@ -29,7 +29,7 @@ internal static class Program
             return args switch
             {
                 ["agent", "--root", var root, "--blobs", var blobs] => NodeAgent.Serve(root, blobs),
-                ["attempt", var folder, "--blobs", var blobs] => RankRun.Run(folder, blobs),
+                ["attempt", var folder, "--blobs", var blobs] => RankRun.Serve(folder, blobs),
                 ["devices"] => Print(JsonSerializer.SerializeToUtf8Bytes(FoundDevices.All(), RunnerJson.Default.IReadOnlyListDevice)),
                 ["version"] => Print(Encoding.UTF8.GetBytes(Version)),
                 _ => Refuse(),

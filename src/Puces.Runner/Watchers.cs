@@ -16,8 +16,11 @@ internal static class Watchers
     {
         var fd = Libc.Open(rank.Watcher, Libc.ReadWrite | Libc.Create | Libc.CloseOnExec);
         if (fd < 0) return -1;
-        if (!Libc.TryHold(fd))
+        // The watcher of the rank that the folder was used for before may be about to let go.
+        for (var tries = 0; !Libc.TryHold(fd); tries++)
         {
+            Thread.Sleep(5);
+            if (tries < 40) continue;
             _ = Libc.Close(fd);
             return -1;
         }

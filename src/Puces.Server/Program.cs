@@ -1,2 +1,111 @@
+using System.Reflection;
+using System.Text.Json;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Puces.Core.Contract;
+using Puces.Server.Api;
+using Puces.Server.Auth;
+using Puces.Server.Blobs;
+using Puces.Server.Control;
+using Puces.Server.Logs;
+using Puces.Server.Store;
+
 namespace Puces.Server;
-internal static class Program { private static void Main() { } }
+
+/// <summary>The daemon.</summary>
+public static class Program
+{
+    private const long LargestBody = 64L << 20;
+
+    public static string Version { get; } =
+        typeof(Program).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+
+    public static async Task<int> Main(string[] arguments)
+    {
+        try
+        {
+            switch (arguments)
+            {
+                case ["version" or "--version"]: Console.WriteLine("pucesd " + Version); return 0;
+                case ["help" or "--help" or "-h"]: Console.WriteLine(ServerOptions.Usage); return 0;
+                case ["backup", var file, .. var rest]: return await BackupAsync(file, ServerOptions.Parse(rest, Environment.GetEnvironmentVariable));
+                case ["openapi"]: return await Description.PrintAsync();
+            }
+            var options = ServerOptions.Parse(arguments, Environment.GetEnvironmentVariable);
+            VirtualDevices.Of(options.FirstPool.Gpus ?? "");
+            Prepare(options);
+            await using var app = Build(options);
+            await RunAsync(app, options);
+            return 0;
+        }
+        catch (Exception e) when (e is FormatException or StoreException or IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine("pucesd: " + e.Message);
+            return e is FormatException ? 2 : 1;
+        }
+    }
+
+    private static void Prepare(ServerOptions options)
+    {
+        Directory.CreateDirectory(options.Data);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(options.Data, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        foreach (var folder in (string[])["blobs", "logs", "runner"]) Directory.CreateDirectory(Path.Combine(options.Data, folder));
+    }
+
+    /// <summary>The application, not yet started.</summary>
+    internal static WebApplication Build(ServerOptions options)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, Args = [] });
+        builder.WebHost.UseUrls(options.Listen);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.Limits.MaxRequestBodySize = LargestBody;
+            kestrel.AddServerHeader = false;
+        });
+        builder.Logging.ClearProviders().AddJsonConsole(json => json.TimestampFormat = "O").SetMinimumLevel(LogLevel.Information)
+            .AddFilter("Microsoft", LogLevel.Warning).AddFilter("System", LogLevel.Warning);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
+        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ContractJson.Default));
+        builder.Services.AddSingleton(options).AddSingleton(TimeProvider.System)
+            .AddSingleton<Inbox>().AddSingleton<Live>().AddSingleton<Nodes>().AddSingleton<Orders>()
+            .AddSingleton(new LogBook(Path.Combine(options.Data, "logs"))).AddSingleton(new BlobStore(Path.Combine(options.Data, "blobs")))
+            .AddSingleton(_ => new Tokens(options.Data)).AddSingleton(_ => new SecretBox(options.Data))
+            .AddHostedService<Writer>();
+        Description.Add(builder.Services);
+
+        var app = builder.Build();
+        app.Use((context, next) => Problems.HandleAsync(context, next));
+        app.Use((context, next) => Doors.HandleAsync(context, next, app.Services.GetRequiredService<Tokens>()));
+        app.MapGet("/healthz", () => "ok\n").ExcludeFromDescription();
+        app.MapGet("/readyz", (Live live, Inbox inbox) => live.IsReady ? Results.Text("ready\n") : Results.Text(inbox.ClosedBecause + "\n", statusCode: 503)).ExcludeFromDescription();
+        app.MapOpenApi("/openapi/{documentName}.json");
+        var api = app.MapGroup("/api/v1");
+        JobsApi.Map(api);
+        StreamsApi.Map(api);
+        ThingsApi.Map(api);
+        PagesApi.Map(app);
+        return app;
+    }
+
+    private static async Task RunAsync(WebApplication app, ServerOptions options)
+    {
+        await app.StartAsync();
+        var file = Path.Combine(options.Data, "server.json");
+        var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        await File.WriteAllTextAsync(file + ".tmp", JsonSerializer.Serialize(new { url, pid = Environment.ProcessId, version = Version }));
+        File.Move(file + ".tmp", file, overwrite: true);
+        var tokens = app.Services.GetRequiredService<Tokens>();
+        Console.Error.WriteLine($"pucesd {Version} listens on {url}; its token is in {tokens.File}");
+        await app.WaitForShutdownAsync();
+        File.Delete(file);
+    }
+
+    private static async Task<int> BackupAsync(string file, ServerOptions options)
+    {
+        await using var store = Stores.Open(options.Store);
+        if (store is not SqliteStore sqlite) throw new StoreException("backup copies a SQLite store; for PostgreSQL use pg_dump");
+        await sqlite.BackupAsync(Path.GetFullPath(file), CancellationToken.None);
+        Console.WriteLine($"the store is copied to {file}; keep the folders blobs, keys, logs and runner of {options.Data} with it");
+        return 0;
+    }
+}

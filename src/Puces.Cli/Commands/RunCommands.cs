@@ -12,7 +12,7 @@ internal static class RunCommands
     public static Command Run(Tools tools, IReadOnlyList<string>? commandLine)
     {
         var command = new PucesCommand(
-            "run", "Submit a job, follow it to its end, and exit with its exit code. Ctrl-C leaves the job running.",
+            "run", "Submit a job file, or a command behind --, follow it to its end, and exit with its exit code. Ctrl-C leaves the job running.",
             "puces run                                     the puces.yaml of this folder",
             "puces run examples/tiny-llm                   the puces.yaml of that folder",
             "puces run train.yaml --gpus H100:8 --nodes 2  a file, with other numbers",
@@ -29,7 +29,7 @@ internal static class RunCommands
     public static Command Submit(Tools tools, IReadOnlyList<string>? commandLine)
     {
         var command = new PucesCommand(
-            "submit", "Submit a job and print its number. It is on the server's disk when this returns.",
+            "submit", "Submit a job file, or a command behind --, and print the job's number. It is on the server's disk when this returns.",
             "puces submit train.yaml",
             "puces submit --gpus H100:8 --name big -- python train.py",
             "id=$(puces submit train.yaml) && puces wait $id");

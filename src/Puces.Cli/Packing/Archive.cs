@@ -17,13 +17,16 @@ internal static class ArchiveWriter
     // Not the epoch: zip files, and so Python wheels, know no year before 1980.
     private static readonly DateTimeOffset OneDate = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
+    // On a fast line the time goes into compression, most of it for the last few percent. Level 1 makes weights, which do not
+    // shrink, 5 % longer than they are.
+    private static readonly ZLibCompressionOptions Light = new() { CompressionLevel = 2 };
+
     /// <param name="done">Told the bytes of files that are packed so far.</param>
     public static Archive Write(Tree tree, Stream output, Action<long> done, CancellationToken ct)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var counted = new HashingStream(output, hash);
-        // Fastest: on a fast line the time goes into compression, and most of it for the last few percent.
-        using (var gzip = new GZipStream(counted, CompressionLevel.Fastest, leaveOpen: true))
+        using (var gzip = new GZipStream(counted, Light, leaveOpen: true))
         using (var tar = new TarWriter(gzip, TarEntryFormat.Gnu))
         {
             var packed = 0L;

@@ -25,6 +25,14 @@ internal sealed partial class DescriptorStream : Stream
     public static Stream Output() => OperatingSystem.IsWindows() ? Console.OpenStandardOutput() : new DescriptorStream(1);
     public static Stream Error() => OperatingSystem.IsWindows() ? Console.OpenStandardError() : new DescriptorStream(2);
 
+    /// <summary>Columns of the terminal; zero where none is known. The console's own property would change the terminal's mode.</summary>
+    public static int Columns(int descriptor)
+    {
+        // TIOCGWINSZ, which each system numbers in its own way.
+        nuint request = OperatingSystem.IsLinux() ? 0x5413 : 0x40087468u;
+        return !OperatingSystem.IsWindows() && Control(descriptor, request, out var size) == 0 ? size.Columns : 0;
+    }
+
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
     public override void Write(ReadOnlySpan<byte> buffer)
@@ -51,6 +59,14 @@ internal sealed partial class DescriptorStream : Stream
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
     public override void SetLength(long value) => throw new NotSupportedException();
+
+    private struct WindowSize
+    {
+        public ushort Rows, Columns, Width, Height;
+    }
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    private static partial int Control(int descriptor, nuint request, out WindowSize size);
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     private static partial nint WriteSome(int descriptor, ReadOnlySpan<byte> buffer, nint count);

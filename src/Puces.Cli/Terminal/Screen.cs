@@ -88,10 +88,16 @@ internal sealed class Screen(TextWriter output, TextWriter error, ScreenKind out
     }
 
     /// <summary>Shows the text in place of the last status; null takes it away.</summary>
-    public void Status(string? text) => Redraw(() => _status = text);
+    public void Status(string? text)
+    {
+        if (text != _status) Redraw(() => _status = text);
+    }
 
     /// <summary>Shows in place of the status for as long as it is not null: the server does not answer.</summary>
-    public void Trouble(string? text) => Redraw(() => _trouble = text);
+    public void Trouble(string? text)
+    {
+        if (text != _trouble) Redraw(() => _trouble = text);
+    }
 
     /// <summary>True where <see cref="Status"/> shows.</summary>
     public bool HasStatus => errorKind.CanMove;
@@ -156,14 +162,7 @@ internal sealed class Screen(TextWriter output, TextWriter error, ScreenKind out
     private static int TerminalWidth()
     {
         if (int.TryParse(Environment.GetEnvironmentVariable("COLUMNS"), out var columns) && columns > 0) return columns;
-        try
-        {
-            return Console.WindowWidth is > 0 and var width ? width : 80;
-        }
-        catch (IOException)
-        {
-            return 80;
-        }
+        return DescriptorStream.Columns(1) is > 0 and var output ? output : DescriptorStream.Columns(2) is > 0 and var error ? error : 80;
     }
 }
 

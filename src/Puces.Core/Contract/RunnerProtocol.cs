@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
 using Puces.Core.Engine;
 using Puces.Core.Fleet;
@@ -73,6 +74,20 @@ public abstract record FromNode
     public sealed record Problem(string? Tag, string Message) : FromNode;
 
     public sealed record Pong : FromNode;
+}
+
+/// <summary>The tag of a rank: <c>job-attempt.rank</c>, such as <c>42-1.0</c>.</summary>
+public static class RankTag
+{
+    public static string Of(AttemptId attempt, int rank) => $"{attempt}.{rank}";
+
+    public static bool TryParse(string tag, out AttemptId attempt, out int rank)
+    {
+        (attempt, rank) = (default, 0);
+        var dot = tag.LastIndexOf('.');
+        return dot > 0 && AttemptId.TryParse(tag[..dot], out attempt)
+            && int.TryParse(tag.AsSpan(dot + 1), NumberStyles.None, CultureInfo.InvariantCulture, out rank);
+    }
 }
 
 /// <summary>Where a rank stands on its node.</summary>

@@ -1,3 +1,4 @@
+using Puces.Core.Contract;
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
 
@@ -16,25 +17,26 @@ public abstract record Command
     public sealed record Cancel(JobId Job, string By) : Command;
 
     /// <summary>A rank of an attempt runs its user's code.</summary>
-    public sealed record Started(AttemptId Attempt, int Rank, DateTimeOffset At) : Command;
+    public sealed record Started(AttemptId Attempt, int Rank, string Node, DateTimeOffset At) : Command;
 
     /// <summary>A rank of an attempt is gone, with its verdict.</summary>
-    public sealed record Exited(AttemptId Attempt, int Rank, Verdict Verdict) : Command;
+    public sealed record Exited(AttemptId Attempt, int Rank, string Node, Verdict Verdict) : Command;
 
-    /// <summary>There is evidence that a rank of an attempt is gone and left no verdict.</summary>
-    public sealed record Lost(AttemptId Attempt, int Rank, string Evidence) : Command;
+    /// <summary>The node's runner says that a rank ended without a verdict, and that nothing of it runs any more.</summary>
+    public sealed record Vanished(AttemptId Attempt, int Rank, string Node, string Evidence) : Command;
+
+    /// <summary>The node answers and has nothing of a rank: it never arrived there, or is gone.</summary>
+    public sealed record Lost(AttemptId Attempt, int Rank, string Node, string Evidence) : Command;
 
     /// <summary>A rank of an attempt could not be started, and nothing of it is left on the node.</summary>
-    public sealed record Refused(AttemptId Attempt, int Rank, string Reason) : Command;
+    public sealed record Refused(AttemptId Attempt, int Rank, string Node, string Reason) : Command;
 
     /// <summary>A rank of an attempt wrote a whole checkpoint.</summary>
     public sealed record Checkpointed(AttemptId Attempt, string Checkpoint) : Command;
 
-    /// <summary>An attempt that the engine does not count as live was seen on a node.</summary>
-    public sealed record Stray(AttemptId Attempt, int Rank, string Node) : Command;
-
     /// <summary>A node was seen, or can no longer be reached (<see cref="Node.IsUp"/> false).</summary>
-    public sealed record NodeSeen(Node Node) : Command;
+    /// <param name="Ranks">Every rank on it that has not been acknowledged; null where it could not be asked.</param>
+    public sealed record NodeSeen(Node Node, IReadOnlyList<RankReport>? Ranks = null) : Command;
 
     /// <summary>A node left its pool for good.</summary>
     public sealed record NodeGone(string Node) : Command;

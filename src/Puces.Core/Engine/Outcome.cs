@@ -3,15 +3,19 @@ using Puces.Core.Jobs;
 
 namespace Puces.Core.Engine;
 
-/// <summary>What one call of the engine decided: to be stored whole, then answered, then done.</summary>
+/// <summary>What one call of <see cref="World.Apply"/> decided: to be stored whole, then answered, then done.</summary>
+/// <param name="Nodes">Nodes that are now used differently, for the views; a node that left has no devices and is not up.</param>
+/// <param name="NextTick">When something that is held back may go; null where nothing is.</param>
 public sealed record Outcome(
-    IReadOnlyList<Answer> Answers, IReadOnlyList<Change> Changes, IReadOnlyList<FeedEvent> Events, IReadOnlyList<Effect> Effects, DateTimeOffset? NextTick);
+    IReadOnlyList<Answer> Answers, IReadOnlyList<Change> Changes, IReadOnlyList<FeedEvent> Events, IReadOnlyList<Effect> Effects,
+    IReadOnlyList<NodeUse> Nodes, DateTimeOffset? NextTick);
 
 /// <summary>The reply to one command, in the order of the commands.</summary>
 /// <param name="Job">The job as it stands after the command; null for commands about something else.</param>
+/// <param name="Id">The job's number, where the job itself has left memory.</param>
 /// <param name="Error">What was wrong with the command; null if it was taken.</param>
 /// <param name="IsRepeat">The command had been given before: nothing changed.</param>
-public sealed record Answer(Job? Job = null, string? Error = null, bool IsRepeat = false)
+public sealed record Answer(Job? Job = null, string? Error = null, bool IsRepeat = false, JobId? Id = null)
 {
     public static readonly Answer Taken = new();
 }

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using Puces.Core.Contract;
 using Puces.Runner.Logs;
 using Puces.Runner.Posix;
@@ -9,7 +8,9 @@ namespace Puces.Runner.Agent;
 /// <summary>A rank on this node as the agent holds it: what the daemon was told of it, and what it has yet to be told.</summary>
 internal sealed class HeldRank(RankFolder folder) : IDisposable
 {
-    private byte[] _state = [];
+    private static readonly byte[] StateBuffer = new byte[16 * 1024];
+
+    private int _stateLength;
     private LogReader? _log;
     private bool _isReportDue;
     private string? _stop;
@@ -19,7 +20,7 @@ internal sealed class HeldRank(RankFolder folder) : IDisposable
     public bool IsFinal => RankFolder.IsFinal(Report.Phase);
 
     /// <summary>Whether anything of it was written down: before that, none of the user's code has run.</summary>
-    public bool HasState => _state.Length > 0;
+    public bool HasState => _stateLength > 0;
 
     /// <summary>The process that this agent started for it, until its end was seen; 0 for none.</summary>
     public int Child { get; set; }
@@ -41,25 +42,16 @@ internal sealed class HeldRank(RankFolder folder) : IDisposable
     public void Look()
     {
         if (IsFinal) return;
-        try
-        {
-            var state = File.ReadAllBytes(folder.State);
-            if (state.AsSpan().SequenceEqual(_state)) return;
-            Report = JsonSerializer.Deserialize(state, RunnerJson.Default.RankReport)!;
-            _state = state;
-            _isReportDue = true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
-        {
-        }
+        if (folder.ReadState(StateBuffer, out var length) is not { } report || length == _stateLength) return;
+        (Report, _stateLength, _isReportDue) = (report, length, true);
     }
 
     /// <summary>Settles it where the watcher cannot.</summary>
     public void End(RankPhase phase, string detail)
     {
         Report = Report with { Phase = phase, Detail = detail, LogLength = LogReader.Length(folder.Path) };
+        folder.ForgetOrder();
         _ = folder.TryWriteState(Report);
-        _ = Libc.Unlink(folder.Order);
         _isReportDue = true;
     }
 

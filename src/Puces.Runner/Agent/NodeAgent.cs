@@ -25,9 +25,9 @@ internal sealed class NodeAgent : IDisposable
     private readonly Outbox _outbox = new();
     private readonly Inbox _inbox = new();
     private readonly byte[] _logBuffer = new byte[LogBytes], _bellBuffer = new byte[LogBytes];
-    private readonly int _bell, _nothing, _errors;
-    private readonly (string Path, string[] Arguments) _self;
-    private readonly List<string> _environment;
+    private readonly int _bell;
+    private readonly SpareWatchers _watchers;
+    private readonly SpareFolders _folders;
     private PollEntry[] _entries = new PollEntry[16];
     private string _bellRest = "";
     private long _heardAt = long.MinValue / 2, _lookAt;
@@ -35,17 +35,18 @@ internal sealed class NodeAgent : IDisposable
     private NodeAgent(Layout layout)
     {
         _layout = layout;
+        _folders = new(layout.Spare);
         if (Libc.MakeFifo(layout.Bell, 0x180) != 0 && Libc.Errno != Libc.Exists)
             throw new IOException($"cannot make {layout.Bell}: {Libc.Why(Libc.Errno)}");
         _bell = Libc.Open(layout.Bell, Libc.ReadWrite | Libc.NonBlock | Libc.CloseOnExec);
-        _nothing = Libc.Open("/dev/null", Libc.ReadWrite | Libc.CloseOnExec);
-        _errors = Libc.Open(layout.Errors, Libc.WriteOnly | Libc.Create | Libc.Append | Libc.CloseOnExec);
-        _environment = Surroundings.Block(Surroundings.Base());
+        var nothing = Libc.Open("/dev/null", Libc.ReadWrite | Libc.CloseOnExec);
+        var errors = Libc.Open(layout.Errors, Libc.WriteOnly | Libc.Create | Libc.Append | Libc.CloseOnExec);
         // Built ahead of time, the program is one file; else `dotnet` runs a library, or a small host finds it by its own path.
         var library = Environment.GetCommandLineArgs()[0];
-        _self = !library.EndsWith(".dll", StringComparison.Ordinal) ? ("/proc/self/exe", ["puces-runner"])
+        var (program, arguments) = !library.EndsWith(".dll", StringComparison.Ordinal) ? ("/proc/self/exe", (string[])["puces-runner"])
             : Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? (Environment.ProcessPath!, ["dotnet", Path.GetFullPath(library)])
             : (Environment.ProcessPath!, [Environment.ProcessPath!]);
+        _watchers = new(program, arguments, layout.Blobs, Surroundings.Block(Surroundings.Base()), nothing, errors);
     }
 
     public static int Serve(string root, string blobs)
@@ -71,7 +72,7 @@ internal sealed class NodeAgent : IDisposable
             var rank = new HeldRank(new(path));
             if (!Layout.IsTag(rank.Folder.Tag)) continue;
             rank.Look();
-            if (!rank.HasState && !File.Exists(rank.Folder.Order) && !rank.IsAlive)
+            if (!rank.HasState && !rank.Folder.HasOrder && !rank.IsAlive)
             {
                 // Its order never came to be written: nothing has begun.
                 Directory.Delete(path, recursive: true);
@@ -120,6 +121,7 @@ internal sealed class NodeAgent : IDisposable
             foreach (var rank in _news.ToArray())
             {
                 rank.Look();
+                if (rank.IsFinal) Release(rank);
                 rank.Tell(_outbox, _logBuffer);
                 if (!_outbox.IsFull) _news.Remove(rank);
             }
@@ -145,12 +147,15 @@ internal sealed class NodeAgent : IDisposable
     {
         int pid;
         while ((pid = Libc.Wait(-1, out _, out _)) > 0)
+        {
+            _watchers.Ended(pid);
             foreach (var rank in _ranks.Values)
                 if (rank.Child == pid)
                 {
                     rank.Child = 0;
                     _ended.Add(rank);
                 }
+        }
     }
 
     /// <summary>Finds out what became of a rank that has not ended as far as we know.</summary>
@@ -161,7 +166,7 @@ internal sealed class NodeAgent : IDisposable
         rank.Look();
         if (rank.IsFinal)
         {
-            rank.WaitFor(0);
+            Release(rank);
             return;
         }
         if (rank.IsAlive)
@@ -175,8 +180,16 @@ internal sealed class NodeAgent : IDisposable
         rank.WaitFor(0);
         if (!Watchers.ClearLeftovers(rank.Folder)) _ended.Add(rank);
         else if (rank.HasState) rank.End(RankPhase.Vanished, "its watcher is gone and left no verdict");
-        else if (rank.Starts < 2) Launch(rank);
+        else if (rank.Starts < 3) Launch(rank);
         else rank.End(RankPhase.Refused, $"its watcher ended before it began; {_layout.Errors} may say why");
+    }
+
+    /// <summary>Its watcher has nothing more to do with it.</summary>
+    private void Release(HeldRank rank)
+    {
+        rank.WaitFor(0);
+        if (rank.Child != 0) _watchers.Spare(rank.Child);
+        rank.Child = 0;
     }
 
     private void HearBell()
@@ -242,10 +255,8 @@ internal sealed class NodeAgent : IDisposable
             return;
         }
         var rank = new HeldRank(_layout.Rank(tag));
-        Files.MakeFolder(rank.Folder.Path);
-        if (!Files.TryReplace(rank.Folder.Order, JsonSerializer.SerializeToUtf8Bytes(order, RunnerJson.Default.RankOrder)))
+        if (!_folders.TryPlace(rank.Folder, JsonSerializer.SerializeToUtf8Bytes(order, RunnerJson.Default.RankOrder)))
         {
-            Directory.Delete(rank.Folder.Path, recursive: true);
             _outbox.Say(new FromNode.Report(new(tag, RankPhase.Refused, 0, Detail: $"cannot write to {_layout.Root}: is the disk full?")));
             return;
         }
@@ -259,7 +270,7 @@ internal sealed class NodeAgent : IDisposable
     private void Launch(HeldRank rank)
     {
         rank.Starts++;
-        var pid = Spawn.Start(_self.Path, [.. _self.Arguments, "attempt", rank.Folder.Path, "--blobs", _layout.Blobs], _environment, _nothing, _nothing, _errors);
+        var pid = _watchers.Start(rank.Folder);
         if (pid < 0)
         {
             rank.End(RankPhase.Refused, $"its watcher could not be started: {Libc.Why(-pid)}");
@@ -281,7 +292,7 @@ internal sealed class NodeAgent : IDisposable
         _news.Remove(rank);
         try
         {
-            Directory.Delete(rank.Folder.Path, recursive: true);
+            _folders.TakeBack(rank.Folder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -50,12 +50,12 @@ internal sealed class Fence(Layout layout, Core.Jobs.JobId job, int number)
         {
             var rank = new RankFolder(path);
             if (!Layout.TryRead(rank.Tag, out var attempt, out _) || attempt.Job != job || attempt.Number >= number) continue;
+            if (rank.ReadState() is { } state && RankFolder.IsFinal(state.Phase)) continue;
             if (Watchers.IsAlive(rank))
             {
                 Files.Ring(rank.Control, "fence\n"u8);
                 return rank.Tag;
             }
-            if (rank.ReadState() is { } state && RankFolder.IsFinal(state.Phase)) continue;
             if (!Watchers.ClearLeftovers(rank)) return rank.Tag;
         }
         return null;

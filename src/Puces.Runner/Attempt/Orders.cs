@@ -4,7 +4,7 @@ using Puces.Runner.Posix;
 namespace Puces.Runner.Attempt;
 
 /// <summary>What a rank is asked from outside: by the agent through its control pipe and files, by the clock, by the fence.</summary>
-internal sealed class Orders(Layout layout, RankFolder rank, TimeSpan? limit, TimeSpan? term, Fence fence)
+internal sealed class Orders(Layout layout, RankFolder rank, TimeSpan? limit, TimeSpan? term, Fence fence) : IDisposable
 {
     private readonly long _begun = Environment.TickCount64;
     private readonly byte[] _buffer = new byte[4096];
@@ -20,6 +20,12 @@ internal sealed class Orders(Layout layout, RankFolder rank, TimeSpan? limit, Ti
     public void Begin() => _started ??= Environment.TickCount64;
 
     public bool WantsCheckpoint { get; set; }
+
+    public void Dispose()
+    {
+        if (Control >= 0) _ = Libc.Close(Control);
+        Control = -1;
+    }
 
     public void Open()
     {

@@ -12,6 +12,7 @@ namespace Puces.Runner.Attempt;
 /// <summary>The whole life of one rank, in a process of its own: it outlives the agent, and no other rank depends on it.</summary>
 internal sealed class RankRun : IDisposable
 {
+    private const int SpareMs = 2000;
     private const int StoppedBeforeStart = 128 + Signals.Term;
 
     private readonly Layout _layout;
@@ -44,21 +45,43 @@ internal sealed class RankRun : IDisposable
     {
         _log.Dispose();
         _bell.Dispose();
+        _orders.Dispose();
     }
 
-    /// <summary>Runs the rank whose order lies in the folder; returns at once where another process does, or did.</summary>
-    public static int Run(string folder, string blobs)
+    /// <summary>
+    /// Runs the rank whose order lies in the folder, and then, one after another, those whose folders are written to standard input; ends
+    /// when none comes for a while, or nobody is left to write one.
+    /// </summary>
+    public static int Serve(string folder, string blobs)
     {
         _ = Libc.NewSession();
         Libc.IgnoreBrokenPipes();
         Libc.AdoptOrphans();
+        for (string? next = folder; next is not null; next = Next())
+            if (!Run(next, blobs)) return 1;
+        return 0;
+    }
+
+    /// <summary>False where another process runs the rank, or has.</summary>
+    private static bool Run(string folder, string blobs)
+    {
         var rank = new RankFolder(Path.GetFullPath(folder).TrimEnd('/'));
         var layout = new Layout(Path.GetDirectoryName(Path.GetDirectoryName(rank.Path))!, Path.GetFullPath(blobs));
-        if (Watchers.Claim(rank) < 0 || File.Exists(rank.State)) return 1;
+        var claim = Watchers.Claim(rank);
+        if (claim < 0 || rank.HasState) return false;
         var order = JsonSerializer.Deserialize(File.ReadAllBytes(rank.Order), RunnerJson.Default.RankOrder)!;
-        using var run = new RankRun(layout, rank, order);
-        run.Run();
-        return 0;
+        using (var run = new RankRun(layout, rank, order)) run.Run();
+        _ = Libc.Close(claim);
+        return true;
+    }
+
+    private static string? Next()
+    {
+        Span<PollEntry> input = [new(0, Libc.PollIn)];
+        Span<byte> line = stackalloc byte[4096];
+        if (Libc.Poll(input, SpareMs) == 0) return null;
+        var read = Libc.Read(0, line);
+        return read > 1 ? Encoding.UTF8.GetString(line[..read]).TrimEnd('\n') : null;
     }
 
     private void Run()
@@ -206,14 +229,14 @@ internal sealed class RankRun : IDisposable
     /// <summary>Goes on only when the disk has the report: a verdict is never lost, and nothing starts that is not written down.</summary>
     private void Report(RankReport report, bool isLast = false)
     {
+        // Before the last report: after it the folder is the agent's, who may already use it for another rank.
+        if (isLast) _rank.ForgetOrder();
         while (!TryReport(isLast ? report with { LogLength = _log.Length } : report))
         {
             if (!isLast && _watch.MustEnd()) return;
             Thread.Sleep(1000);
             _log.Flush();
         }
-        // It holds secrets, and is of no more use.
-        if (isLast) _ = Libc.Unlink(_rank.Order);
     }
 
     private bool TryReport(RankReport report)

@@ -1,26 +1,39 @@
+using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Puces.Server.Auth;
 
-/// <summary>Seals secrets for the store, with keys that lie in the data folder. A value sealed under one name cannot be opened under another.</summary>
-internal sealed class SecretBox
+/// <summary>Encrypts secrets at rest with ASP.NET Data Protection; its keys lie in the data folder, apart from the store.</summary>
+public sealed class SecretBox
 {
-    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private readonly IDataProtectionProvider _provider;
 
-    public SecretBox(string dataFolder)
+    public SecretBox(string data)
     {
-        var keys = Directory.CreateDirectory(Path.Combine(dataFolder, "keys"), Private);
-        // A folder that was there before is closed to others too.
-        File.SetUnixFileMode(keys.FullName, Private);
-        _provider = DataProtectionProvider.Create(keys, options => options.SetApplicationName("puces"));
+        var keys = Directory.CreateDirectory(Path.Combine(data, "keys"));
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(keys.FullName, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        _provider = DataProtectionProvider.Create(keys, setup => setup.SetApplicationName("puces"));
     }
 
-    public byte[] Seal(string name, string value) => For(name).Protect(Encoding.UTF8.GetBytes(value));
+    /// <summary>A sealed value opens only under the name that it was sealed under.</summary>
+    public byte[] Seal(string name, string value) => Protector(name).Protect(Encoding.UTF8.GetBytes(value));
 
-    /// <summary>Throws <see cref="System.Security.Cryptography.CryptographicException"/> where the keys are gone or the bytes were changed.</summary>
-    public string Open(string name, byte[] sealedValue) => Encoding.UTF8.GetString(For(name).Unprotect(sealedValue));
+    /// <summary>Throws <see cref="SecretException"/> where the keys are not those that sealed it.</summary>
+    public string Open(string name, byte[] sealedValue)
+    {
+        try
+        {
+            return Encoding.UTF8.GetString(Protector(name).Unprotect(sealedValue));
+        }
+        catch (CryptographicException e)
+        {
+            throw new SecretException($"secret {name} cannot be opened with the keys of this data folder; set it again: puces secret set {name}", e);
+        }
+    }
 
-    private IDataProtector For(string name) => _provider.CreateProtector("secret", name);
+    private IDataProtector Protector(string name) => _provider.CreateProtector("secret", name);
 }
+
+/// <summary>A secret is there, and cannot be read.</summary>
+public sealed class SecretException(string message, Exception cause) : Exception(message, cause);

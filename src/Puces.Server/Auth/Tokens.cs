@@ -4,56 +4,37 @@ using System.Text;
 
 namespace Puces.Server.Auth;
 
-/// <summary>The token that opens the server: 32 random bytes in a file that only its owner can read, made at the first start.</summary>
-internal sealed class Tokens
+/// <summary>The server's token: random, made at the first start, readable by its owner only.</summary>
+public sealed class Tokens
 {
-    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private readonly byte[] _hash;
 
-    public Tokens(string dataFolder)
+    /// <summary>Reads the token of a data folder, or makes it.</summary>
+    public Tokens(string data)
     {
-        File = Path.Combine(dataFolder, "token");
-        if (!System.IO.File.Exists(File)) Make();
-        Value = System.IO.File.ReadAllText(File).Trim();
-        if (Value.Length < 32)
-            throw new InvalidDataException($"{File} holds no token: delete it, and a new one is made at the next start");
-        _hash = Hash(Value);
+        File = Path.Combine(data, "token");
+        if (!System.IO.File.Exists(File))
+        {
+            var fresh = $"{File}.{Environment.ProcessId}";
+            var mode = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows()) mode.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            using (var stream = new FileStream(fresh, mode)) stream.Write(Encoding.ASCII.GetBytes(Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32)) + "\n"));
+            // Two daemons on one folder: the first name stands.
+            try { System.IO.File.Move(fresh, File, overwrite: false); }
+            catch (IOException) when (System.IO.File.Exists(File)) { System.IO.File.Delete(fresh); }
+        }
+        _hash = Hash(System.IO.File.ReadAllText(File).Trim());
     }
 
+    /// <summary>Where the token stands.</summary>
     public string File { get; }
 
-    public string Value { get; }
-
-    /// <summary>Takes as long for a wrong token as for the right one, whatever it looks like.</summary>
-    public bool IsValid(ReadOnlySpan<char> token) => token.Length <= 1024 && CryptographicOperations.FixedTimeEquals(Hash(token), _hash);
-
-    private void Make()
-    {
-        var temporary = $"{File}.{Guid.NewGuid():N}";
-        try
-        {
-            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = Private };
-            using (var file = new FileStream(temporary, options))
-            {
-                file.Write(Encoding.ASCII.GetBytes(Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32)) + "\n"));
-                file.Flush(flushToDisk: true);
-            }
-            System.IO.File.Move(temporary, File, overwrite: false);
-        }
-        catch (IOException) when (System.IO.File.Exists(File))
-        {
-            // Another daemon over the same folder was first: its token it is.
-        }
-        finally
-        {
-            System.IO.File.Delete(temporary);
-        }
-    }
+    /// <summary>Takes the same time for every wrong token.</summary>
+    public bool IsValid(ReadOnlySpan<char> token) => CryptographicOperations.FixedTimeEquals(_hash, Hash(token));
 
     private static byte[] Hash(ReadOnlySpan<char> token)
     {
-        var bytes = new byte[Encoding.UTF8.GetByteCount(token)];
-        Encoding.UTF8.GetBytes(token, bytes);
-        return SHA256.HashData(bytes);
+        Span<byte> bytes = stackalloc byte[Math.Min(Encoding.UTF8.GetMaxByteCount(Math.Min(token.Length, 200)), 1024)];
+        return token.Length > 200 ? new byte[32] : SHA256.HashData(bytes[..Encoding.UTF8.GetBytes(token, bytes)]);
     }
 }

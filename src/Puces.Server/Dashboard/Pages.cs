@@ -1,183 +1,130 @@
 using System.Globalization;
+using System.Net;
+using System.Text;
 using Puces.Core.Contract;
 
 namespace Puces.Server.Dashboard;
 
-/// <summary>The pages as text. They hold no script and no style of their own, so that the browser may be told to allow none.</summary>
-internal static class Pages
+/// <summary>The plain first pages: rendered here, kept live by a few lines of script. Everything that is shown is encoded.</summary>
+public static class Pages
 {
-    /// <summary>For the header <c>Content-Security-Policy</c>.</summary>
-    public const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        + "form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    /// <summary>Devices, the line, what runs, what has ended.</summary>
+    public static string Overview(PoolList pools, IReadOnlyList<JobView> waiting, IReadOnlyList<JobView> running, IReadOnlyList<JobView> ended, ServerInfo info) =>
+        Page("Puces", $"<main id=\"live\" data-from=\"/fragments/main\">{OverviewFragment(pools, waiting, running, ended, info)}</main>");
 
-    private static readonly Dictionary<string, (byte[] Body, string Type)> Assets = new(StringComparer.Ordinal)
+    /// <summary>The part of <see cref="Overview"/> that changes.</summary>
+    public static string OverviewFragment(PoolList pools, IReadOnlyList<JobView> waiting, IReadOnlyList<JobView> running, IReadOnlyList<JobView> ended, ServerInfo info)
     {
-        ["puces.css"] = (Load("puces.css"), "text/css; charset=utf-8"),
-        ["puces.js"] = (Load("puces.js"), "text/javascript; charset=utf-8"),
-        ["puces.svg"] = (Load("puces.svg"), "image/svg+xml"),
-    };
+        var html = new StringBuilder();
+        html.Append($"<p class=\"facts\">{info.Waiting} waiting · {info.Running} running · {(info.Leads ? "leads" : "stands by")} · {E(info.Version)}</p>");
+        foreach (var pool in pools.Pools) Pool(html, pool);
+        Table(html, $"The line ({info.Waiting})", ["", "job", "project", "asks for", "why it waits", "since"], waiting.Select(j => new[]
+        {
+            j.Position?.ToString(CultureInfo.InvariantCulture) ?? "", Link(j), E(j.Project), E(j.Request), E(j.Reason), Time(j.Submitted),
+        }), "Nobody waits.");
+        Table(html, $"Running ({info.Running})", ["job", "project", "state", "on", "since"], running.Select(j => new[]
+        {
+            Link(j), E(j.Project), State(j), E(j.Nodes) + (j.IsVirtual ? " " + Virtual : ""), Time(j.Started ?? j.Submitted),
+        }), "Nothing runs.");
+        Table(html, "Ended lately", ["job", "project", "result", "took", "ended"], ended.Select(j => new[]
+        {
+            Link(j), E(j.Project), State(j) + (j.Reason is null ? "" : " " + E(j.Reason)), Took(j), Time(j.Ended ?? j.Submitted),
+        }), "Nothing has ended yet.");
+        return html.ToString();
+    }
 
-#pragma warning disable CS0028 // A page, no entry point.
-    /// <param name="feed">Number of the newest line of the feed: the page is fresh up to there.</param>
-    public static string Main(
-        PoolList pools, IReadOnlyList<JobView> waiting, IReadOnlyList<JobView> running, IReadOnlyList<JobView> ended, ServerInfo info, long feed = 0) =>
-        Frame("Puces", Html.Of($"<main id=\"main\" data-fragment=\"/fragments/main\" data-feed=\"/api/v1/feed?after={feed}\">{MainBody(pools, waiting, running, ended, info)}</main>"));
-#pragma warning restore CS0028
-
-    public static string MainFragment(
-        PoolList pools, IReadOnlyList<JobView> waiting, IReadOnlyList<JobView> running, IReadOnlyList<JobView> ended, ServerInfo info) =>
-        MainBody(pools, waiting, running, ended, info).ToString();
-
+    /// <summary>One job: facts, why it waits, attempts, log.</summary>
     public static string Job(JobDetail detail, WhyView? why)
     {
-        var job = detail.Job;
-        return Frame($"{job.Id} {job.Name} · Puces", Html.Of($"""
-            <main>
-            <p><a href="/">← all jobs</a></p>
-            <h1>{job.Name} <small>job {job.Id}</small> {State(job.State)}{Virtual(job.IsVirtual)}</h1>
-            {Facts(detail)}
-            {(why is null ? Html.Empty : Why(why))}
-            {Attempts(detail.Attempts)}
-            <section><h2>Log</h2>
-            <pre id="log" data-job="{job.Id}" tabindex="0" aria-label="Log"></pre>
-            <noscript><p>The log is shown with JavaScript; or run <code>puces logs {job.Id}</code>.</p></noscript></section>
-            </main>
-            """));
+        var (job, html) = (detail.Job, new StringBuilder());
+        html.Append($"<main><p><a href=\"/\">all jobs</a></p><h1>{job.Id} {E(job.Name)} {State(job)}</h1><dl id=\"live\" data-from=\"/fragments/jobs/{job.Id}\">{JobFragment(detail, why)}</dl>");
+        Table(html, "Attempts", ["", "nodes", "decided", "took", "exit", "end", "checkpoint"], detail.Attempts.Select(a => new[]
+        {
+            a.Number.ToString(CultureInfo.InvariantCulture), E(string.Join(", ", a.Nodes)), Time(a.Decided),
+            a is { Started: { } from, Ended: { } to } ? Length(to - from) : "", a.ExitCode?.ToString(CultureInfo.InvariantCulture) ?? "", E(a.Reason), E(a.Checkpoint),
+        }), "None yet.");
+        html.Append($"<h2>Log</h2><pre id=\"log\" data-from=\"/api/v1/jobs/{job.Id}/logs?follow=true\"></pre></main>");
+        return Page($"{job.Id} {job.Name}", html.ToString());
     }
 
-    public static string Login(string? message) => Frame("Log in · Puces", Html.Of($"""
-        <main class="login">
-        <h1>Log in</h1>
-        {(message is null ? Html.Empty : Html.Of($"<p class=\"problem\" role=\"alert\">{message}</p>"))}
-        <form method="post" action="/login">
-        <label for="token">Token</label>
-        <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
-        <button>Log in</button>
-        </form>
-        <p class="dim">The token is in the file <code>token</code> of the server's data folder.</p>
-        </main>
-        """));
-
-    /// <summary>A file of the pages, for <c>/assets/NAME</c>; null where there is none.</summary>
-    public static (byte[] Body, string Type)? Asset(string name) => Assets.TryGetValue(name, out var asset) ? asset : null;
-
-    private static string Frame(string title, Html main) => Html.Of($"""
-        <!doctype html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <title>{title}</title>
-        <link rel="icon" href="/assets/puces.svg">
-        <link rel="stylesheet" href="/assets/puces.css">
-        <script src="/assets/puces.js" defer></script>
-        </head>
-        <body>
-        <header><a class="brand" href="/"><img src="/assets/puces.svg" alt="" width="22" height="22"> Puces</a><span id="live" class="dim" role="status"></span></header>
-        {main}
-        </body>
-        </html>
-
-        """).ToString();
-
-    private static Html MainBody(
-        PoolList pools, IReadOnlyList<JobView> waiting, IReadOnlyList<JobView> running, IReadOnlyList<JobView> ended, ServerInfo info) => Html.Of($"""
-        <section><h2>Devices</h2>
-        {(pools.Pools.Count == 0 ? Html.Of($"<p class=\"dim\">No pool yet.</p>") : Html.Of($"<div class=\"pools\">{pools.Pools.Select(Pool)}</div>"))}
-        </section>
-        {Table("The line", info.Waiting, waiting, "Nothing waits.", ["#", "Job", "Project", "Asks for", "Why it waits", "Since"], job => Html.Of($"""
-            <tr><td class="number">{Number(job.Position)}</td><td>{Link(job)}</td><td>{job.Project}</td><td>{job.Request}</td><td class="wide">{job.Reason}</td><td>{Time(job.Submitted)}</td></tr>
-            """))}
-        {Table("Running", info.Running, running, "Nothing runs.", ["Job", "Project", "Asks for", "Where", "State", "Since"], job => Html.Of($"""
-            <tr><td>{Link(job)}</td><td>{job.Project}</td><td>{job.Request}</td><td class="wide">{job.Nodes}{Virtual(job.IsVirtual)}</td><td>{State(job.State)}</td><td>{Time(job.Started)}</td></tr>
-            """))}
-        {Table("Recently ended", null, ended, "Nothing has ended yet.", ["Job", "Project", "Result", "How", "Took", "Ended"], job => Html.Of($"""
-            <tr><td>{Link(job)}</td><td>{job.Project}</td><td>{State(job.State)}</td><td class="wide">{job.Reason}</td><td>{Took(job.Started, job.Ended)}</td><td>{Time(job.Ended)}</td></tr>
-            """))}
-        <footer class="dim">Puces {info.Version} · {info.Store}{(info.Leads ? "" : " · stands by")} · since {Time(info.Started)}{info.Checks.Where(c => !c.IsOk).Select(c => Html.Of($" · <span class=\"problem\">{c.Name}: {c.Text}</span>"))}</footer>
-        """);
-
-    private static Html Pool(PoolView pool) => Html.Of($"""
-        <article class="pool"><h3>{pool.Name} <small>{pool.Provider}</small>{Virtual(pool.IsVirtual)}</h3>
-        <p class="count"><b>{pool.FreeDevices}</b> of {pool.Devices} free</p>
-        <progress value="{pool.Devices - pool.FreeDevices}" max="{Math.Max(pool.Devices, 1)}" aria-label="devices in use"></progress>
-        {Problem(pool.Problem)}
-        <ul>{pool.Nodes.Select(Node)}</ul></article>
-        """);
-
-    private static Html Node(NodeView node) => Html.Of($"""
-        <li><b>{node.Id}</b> {(node.IsUp ? Html.Empty : Html.Of($"<span class=\"badge bad\">down</span> "))}<span class="dim">{node.Models}; {node.FreeDevices} free, CPUs {Amount(node.FreeCpus)} of {Amount(node.Cpus)} free, {Bytes(node.FreeMemory)} of {Bytes(node.Memory)} free</span>{Problem(node.Problem)}</li>
-        """);
-
-    private static Html Table(
-        string title, long? count, IReadOnlyList<JobView> jobs, string none, string[] columns, Func<JobView, Html> row) => Html.Of($"""
-        <section><h2>{title}{(count is { } all ? Html.Of($" <small>{all}</small>") : Html.Empty)}</h2>
-        {(jobs.Count == 0 ? Html.Of($"<p class=\"dim\">{none}</p>") : Html.Of($"<div class=\"scroll\"><table><thead><tr>{columns.Select(c => Html.Of($"<th>{c}</th>"))}</tr></thead><tbody>{jobs.Select(row)}</tbody></table></div>"))}
-        </section>
-        """);
-
-    private static Html Facts(JobDetail detail)
+    /// <summary>The facts of a job that change.</summary>
+    public static string JobFragment(JobDetail detail, WhyView? why)
     {
-        var job = detail.Job;
-        return Html.Of($"""
-            <dl>{Fact("Project", job.Project)}{Fact("Owner", job.Owner)}{Fact("Asks for", job.Request)}{Fact("Priority", Number(job.Priority))}{Fact("Where", job.Nodes)}{Fact("Position", Number(job.Position))}{Fact("Reason", job.Reason)}{Moment("Submitted", job.Submitted)}{Moment("Started", job.Started)}{Moment("Ended", job.Ended)}{Fact("Took", Took(job.Started, job.Ended))}{Fact("Exit code", Number(job.ExitCode))}{Fact("Checkpoint", job.Checkpoint)}{Fact("Command", detail.Spec.Run.Script ?? string.Join(' ', detail.Spec.Run.Arguments ?? []))}</dl>
-            """);
+        var (job, html) = (detail.Job, new StringBuilder());
+        Fact(html, "state", State(job));
+        Fact(html, "asks for", E(job.Request));
+        if (job.Position is not null && why is not null) Fact(html, "waits", E(why.Text) + string.Concat(why.Hints.Select(h => $"<br>{E(h)}")));
+        else if (job.Reason is not null) Fact(html, "reason", E(job.Reason));
+        if (job.Nodes is not null) Fact(html, "on", E(job.Nodes) + (job.IsVirtual ? " " + Virtual : ""));
+        Fact(html, "project", E(job.Project) + (job.Owner.Length > 0 ? " · " + E(job.Owner) : ""));
+        Fact(html, "submitted", Time(job.Submitted));
+        if (job.Started is { } started) Fact(html, "started", Time(started));
+        if (job.Ended is { } ended) Fact(html, "ended", $"{Time(ended)} after {Took(job)}, exit code {job.ExitCode}");
+        return html.ToString();
     }
 
-    private static Html Why(WhyView why) => Html.Of($"""
-        <section><h2>Why</h2><p>{why.Text}</p>
-        {(why.Needs.Count == 0 ? Html.Empty : Html.Of($"<ul>{why.Needs.Select(Item)}</ul>"))}
-        {(why.Hints.Count == 0 ? Html.Empty : Html.Of($"<p>It could start now with:</p><ul>{why.Hints.Select(Item)}</ul>"))}
-        </section>
+    public static string Login(string? message) => Page("Puces", $"""
+        <main><h1>Puces</h1>{(message is null ? "" : $"<p class=\"bad\">{E(message)}</p>")}
+        <form method="get" action="/"><label>Token <input name="token" type="password" autocomplete="current-password" autofocus></label> <button>Open</button></form>
+        <p class="facts">On the server's machine, <code>puces dashboard</code> prints the address with its token.</p></main>
         """);
 
-    private static Html Attempts(IReadOnlyList<AttemptView> attempts) => attempts.Count == 0 ? Html.Empty : Html.Of($"""
-        <section><h2>Attempts</h2><div class="scroll"><table><thead><tr><th>#</th><th>Nodes</th><th>Started</th><th>Took</th><th>Exit</th><th>How it ended</th><th>CPU</th><th>Peak memory</th></tr></thead>
-        <tbody>{attempts.Select(a => Html.Of($"""
-            <tr><td class="number">{a.Number}</td><td>{string.Join(", ", a.Nodes)}</td><td>{Time(a.Started)}</td><td>{Took(a.Started, a.Ended)}</td><td class="number">{Number(a.ExitCode)}</td><td class="wide">{a.Reason}</td><td>{(a.CpuSeconds is { } seconds ? Duration(TimeSpan.FromSeconds(seconds)) : "")}</td><td>{(a.PeakMemoryBytes is { } peak ? Bytes(peak) : "")}</td></tr>
-            """))}</tbody></table></div></section>
-        """);
-
-    private static Html Item(string text) => Html.Of($"<li>{text}</li>");
-
-    private static Html Fact(string name, string? value) => string.IsNullOrEmpty(value) ? Html.Empty : Html.Of($"<div><dt>{name}</dt><dd>{value}</dd></div>");
-
-    private static Html Moment(string name, DateTimeOffset? at) => at is null ? Html.Empty : Html.Of($"<div><dt>{name}</dt><dd>{Time(at)}</dd></div>");
-
-    private static Html Link(JobView job) => Html.Of($"<a href=\"/jobs/{job.Id}\">{job.Id} {job.Name}</a>");
-
-    private static Html Problem(string? text) => text is null ? Html.Empty : Html.Of($"<p class=\"problem\">{text}</p>");
-
-    private static Html Virtual(bool isVirtual) => isVirtual ? Html.Of($" <span class=\"badge\">virtual</span>") : Html.Empty;
-
-    private static Html State(string state) => Html.Of($"<span class=\"badge {state switch { "succeeded" => "good", "failed" => "bad", "running" => "busy", _ => "" }}\">{state}</span>");
-
-    /// <summary>The moment in UTC; the script makes "3 min ago" of it.</summary>
-    private static Html Time(DateTimeOffset? at) => at is not { } moment ? Html.Empty
-        : Html.Of($"<time datetime=\"{moment.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture)}\">{moment.UtcDateTime.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)}</time>");
-
-    private static string Took(DateTimeOffset? from, DateTimeOffset? to) => from is { } begun && to is { } ended ? Duration(ended - begun) : "";
-
-    private static string Duration(TimeSpan time) => time switch
+    /// <summary>A style sheet or a script by its name; null if there is none.</summary>
+    public static (byte[] Body, string Type)? Asset(string name)
     {
-        { TotalSeconds: < 60 } => string.Create(CultureInfo.InvariantCulture, $"{Math.Max(time.TotalSeconds, 0):0.#} s"),
-        { TotalHours: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{time.Minutes} min {time.Seconds} s"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{(long)time.TotalHours} h {time.Minutes} min"),
-    };
-
-    private static string Number(int? number) => number?.ToString(CultureInfo.InvariantCulture) ?? "";
-
-    private static string Amount(double number) => number.ToString("0.##", CultureInfo.InvariantCulture);
-
-    private static string Bytes(long bytes) => bytes >= 1L << 30
-        ? string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1L << 30):0.#} GiB") : $"{bytes >> 20} MiB";
-
-    private static byte[] Load(string name)
-    {
-        using var stream = typeof(Pages).Assembly.GetManifestResourceStream("dashboard/" + name) ?? throw new InvalidOperationException($"{name} was not built in");
+        var type = Path.GetExtension(name) switch { ".css" => "text/css", ".js" => "text/javascript", ".svg" => "image/svg+xml", _ => null };
+        using var stream = type is null ? null : typeof(Pages).Assembly.GetManifestResourceStream("assets/" + name);
+        if (stream is null) return null;
         var body = new byte[stream.Length];
         stream.ReadExactly(body);
-        return body;
+        return (body, type!);
     }
+
+    private const string Virtual = "<span class=\"badge\">virtual</span>";
+
+    private static string Page(string title, string body) =>
+        $"<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{E(title)}</title>"
+        + $"<link rel=\"icon\" href=\"/assets/puces.svg\"><link rel=\"stylesheet\" href=\"/assets/puces.css\">{body}<script src=\"/assets/puces.js\"></script></html>";
+
+    private static void Pool(StringBuilder html, PoolView pool)
+    {
+        html.Append($"<section class=\"pool\"><h2>{E(pool.Name)} {(pool.IsVirtual ? Virtual : "")}</h2>{(pool.Problem is null ? "" : $"<p class=\"bad\">{E(pool.Problem)}</p>")}");
+        foreach (var node in pool.Nodes)
+        {
+            html.Append($"<div class=\"node\"><b>{E(node.Id)}</b> {E(node.Models)} ");
+            for (var i = 0; i < node.Devices; i++) html.Append(i < node.Devices - node.FreeDevices ? "<i class=\"used\"></i>" : "<i></i>");
+            html.Append(CultureInfo.InvariantCulture, $" <span class=\"facts\">{node.FreeCpus:0.#} of {node.Cpus:0.#} CPUs free, {node.FreeMemory / 1e9:0} of {node.Memory / 1e9:0} GB</span>");
+            if (!node.IsUp) html.Append($" <span class=\"bad\">{E(node.Problem ?? "cannot be reached")}</span>");
+            html.Append("</div>");
+        }
+        html.Append("</section>");
+    }
+
+    private static void Table(StringBuilder html, string title, string[] heads, IEnumerable<string[]> rows, string none)
+    {
+        html.Append($"<h2>{E(title)}</h2>");
+        var any = false;
+        foreach (var row in rows)
+        {
+            if (!any) html.Append($"<div class=\"wide\"><table><tr>{string.Concat(heads.Select(h => $"<th>{E(h)}</th>"))}</tr>");
+            any = true;
+            html.Append($"<tr>{string.Concat(row.Select(c => $"<td>{c}</td>"))}</tr>");
+        }
+        html.Append(any ? "</table></div>" : $"<p class=\"facts\">{E(none)}</p>");
+    }
+
+    private static void Fact(StringBuilder html, string name, string value) => html.Append($"<dt>{E(name)}</dt><dd>{value}</dd>");
+
+    private static string Link(JobView job) => $"<a href=\"/jobs/{job.Id}\">{job.Id} {E(job.Name)}</a>";
+
+    private static string State(JobView job) => $"<span class=\"state {E(job.State)}\">{E(job.State)}</span>";
+
+    private static string Time(DateTimeOffset at) => $"<time datetime=\"{at.UtcDateTime:O}\">{at.UtcDateTime.ToString("MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC</time>";
+
+    private static string Took(JobView job) => job is { Started: { } from, Ended: { } to } ? Length(to - from) : "";
+
+    private static string Length(TimeSpan span) => span.TotalMinutes < 1
+        ? span.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture) + " s" : span.ToString(span.TotalDays < 1 ? @"h\:mm\:ss" : @"d\.hh\:mm\:ss", CultureInfo.InvariantCulture);
+
+    private static string E(string? text) => WebUtility.HtmlEncode(text ?? "");
 }

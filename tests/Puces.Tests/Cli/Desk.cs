@@ -49,7 +49,7 @@ internal sealed class Desk : IDisposable
     public Session Session(TextWriter output, TextWriter error, int? width = null)
     {
         var kind = width is null ? ScreenKind.Plain : new(true, false, false);
-        return new(new(output, error, kind, ScreenKind.Plain, width ?? 80), name => Variables.GetValueOrDefault(name), Folder, new(new StringReader(Typed), false))
+        return new(new(output, error, kind, ScreenKind.Plain, width ?? 80), name => Variables.GetValueOrDefault(name), Folder, new(() => new StringReader(Typed), false))
         {
             Patience = Patience,
             FollowPatience = Patience,

@@ -126,7 +126,8 @@ public sealed class TinyLlmLayerTests
     public void Equal_logits_cost_the_logarithm_of_the_vocabulary() =>
         Assert.Equal(2 * Math.Log(10), CrossEntropy.Forward(Zero(2, 10), [1, 7], 0), 1e-12);
 
-    private static Matrix<double> Dense(int rows, int columns, int seed) => new(TinyLlmSlopes.Numbers(rows * columns, seed), 0, rows, columns);
+    private static Matrix<double> Dense(int rows, int columns, int seed) =>
+        new(TinyLlmSlopes.Numbers(rows * columns, seed), 0, rows, columns);
 
     private static Matrix<double> Zero(int rows, int columns) => new(new double[rows * columns], 0, rows, columns);
 

@@ -40,7 +40,8 @@ public sealed class TinyLlmSettingsTests : IDisposable
     public void A_text_that_is_not_there_is_refused()
     {
         string missing = Path.Combine(_folder.FullName, "missing.txt");
-        Assert.Equal($"TEXT: there is no file or folder '{missing}'", Assert.Throws<InvalidSettingException>(() => Corpus.Read(missing)).Message);
+        var refusal = Assert.Throws<InvalidSettingException>(() => Corpus.Read(missing));
+        Assert.Equal($"TEXT: there is no file or folder '{missing}'", refusal.Message);
         Assert.Throws<InvalidSettingException>(() => Corpus.Read(_folder.FullName));
     }
 

@@ -107,6 +107,6 @@ public sealed class ArchiveTests : RunnerSuite
             catch (ArchiveException)
             {
             }
-        }, iter: 300, threads: 1);
+        }, iter: 2000, threads: 1);
     }
 }

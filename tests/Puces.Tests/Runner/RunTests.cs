@@ -93,7 +93,7 @@ public sealed class RunTests : RunnerSuite
         foreach (var file in Directory.EnumerateFiles(Root, "*", SearchOption.AllDirectories))
             if (file != order && Path.GetFileName(file) is not ("bell" or "control")) Assert.DoesNotContain("very-secret", File.ReadAllText(file), StringComparison.Ordinal);
         agent.UntilOver("1-1.0");
-        Assert.True(Eventually(() => !File.Exists(order)));
+        Assert.Equal(0, new FileInfo(order).Length);
     }
 
     [Fact]
@@ -106,6 +106,23 @@ public sealed class RunTests : RunnerSuite
         agent.Until<FromNode.Gone>(gone => gone.Tag == "1-1.0");
         Assert.False(Directory.Exists(Path.Combine(Root, "ranks", "1-1.0")));
         Assert.Equal("kept\n", File.ReadAllText(Path.Combine(Root, "jobs", "1", "work", "result")));
+    }
+
+    [Fact]
+    public void Rank_after_rank_has_only_its_own_log_state_and_variables()
+    {
+        var agent = Agent();
+        for (var job = 1; job <= 20; job++)
+        {
+            var tag = $"{job}-1.0";
+            var report = agent.Run(Order(job, $"echo {job}:$A; exit {job}", env: job % 2 == 0 ? new() { ["A"] = "even" } : []));
+            Assert.Equal(job, report.Verdict!.ExitCode);
+            Assert.Equal([$"{job}:{(job % 2 == 0 ? "even" : "")}"], agent.Lines(tag, 'o'));
+            agent.Say(new ToNode.Acknowledge(tag));
+        }
+        agent.Close();
+        Assert.All(Directory.EnumerateFiles(Path.Combine(Root, "spare"), "*.json", SearchOption.AllDirectories), file => Assert.Equal(0, new FileInfo(file).Length));
+        Assert.Empty(Agent().Hello.Ranks);
     }
 
     [Fact]

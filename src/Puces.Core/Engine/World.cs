@@ -1,0 +1,235 @@
+using Puces.Core.Fleet;
+using Puces.Core.Jobs;
+using Puces.Core.Scheduling;
+
+namespace Puces.Core.Engine;
+
+/// <summary>
+/// The state machine that everything turns on: pure, deterministic, single-threaded. Live, in replay and in simulation it is this class;
+/// only the loop around it differs.
+/// </summary>
+public sealed partial class World
+{
+    private readonly SortedDictionary<JobId, Job> _jobs = [];
+    private readonly SortedSet<Turn> _line = [];
+    private readonly SortedSet<(DateTimeOffset Until, JobId Job)> _held = [];
+    private readonly Dictionary<JobId, LiveAttempt> _attempts = [];
+    private readonly Holdings _holdings = new();
+    private readonly SortedDictionary<string, Pool> _pools = new(StringComparer.Ordinal);
+    private readonly Dictionary<UInt128, (JobId Job, long Body)> _keys = [];
+    private readonly Queue<(DateTimeOffset At, UInt128 Key)> _keyAges = [];
+    private readonly Dictionary<Request, Request> _requests = [];
+    private long _lastJob;
+    private long _lastEvent;
+
+    /// <summary>How long an idempotency key is remembered.</summary>
+    public static readonly TimeSpan KeyLife = TimeSpan.FromHours(24);
+
+    /// <summary>Starts that a node refused before the job is given up: then it is the job, not the node.</summary>
+    public const int RefusalLimit = 5;
+
+    public World() { }
+
+    /// <summary>The world as it was stored. Follow with <see cref="Resume"/> for what must be done again.</summary>
+    public World(
+        IEnumerable<Job> jobs, IEnumerable<AttemptRecord> attempts, IEnumerable<Pool> pools,
+        IEnumerable<(IdempotencyKey Key, JobId Job)> keys, long lastJob, long lastEvent, DateTimeOffset now)
+    {
+        (_lastJob, _lastEvent) = (lastJob, lastEvent);
+        foreach (var pool in pools) _pools[pool.Name] = pool;
+        foreach (var (key, job) in keys) Remember(key, job, now);
+        var records = attempts.ToDictionary(a => a.Id);
+        foreach (var job in jobs)
+        {
+            _jobs[job.Id] = job;
+            if (job.State is JobState.Queued queued) Enqueue(job, queued);
+            if (job.State.Held is not { } allocation) continue;
+            _holdings.Hold(job.Id, allocation);
+            var live = new LiveAttempt(records[job.Attempt], allocation);
+            // A stored Running means that all ranks had begun. One that has ended since will say so again: it was not acknowledged.
+            if (live.Record.Started is not null) foreach (var rank in live.Ranks) rank.IsStarted = true;
+            _attempts[job.Id] = live;
+        }
+    }
+
+    /// <summary>Live jobs in order of their numbers.</summary>
+    public IReadOnlyCollection<Job> Jobs => _jobs.Values;
+
+    public IReadOnlyDictionary<string, NodeUse> Nodes => _holdings.Uses;
+
+    public IReadOnlyCollection<Pool> Pools => _pools.Values;
+
+    /// <summary>The effects of what is stored: pools to open. What is on their nodes is settled when each node is seen.</summary>
+    public IReadOnlyList<Effect> Resume() => [.. _pools.Values.Select(p => new Effect.OpenPool(p))];
+
+    /// <summary>When something that is held back may go.</summary>
+    public DateTimeOffset? NextTick => _held.Count > 0 ? _held.Min.Until : null;
+
+    /// <summary>Applies the commands in order, then decides who starts. Never throws for what a command says; the answer tells.</summary>
+    public Outcome Apply(IReadOnlyList<Command> commands, DateTimeOffset now)
+    {
+        var batch = new Batch(_lastEvent, now);
+        ReleaseHeld(now);
+        ForgetKeys(now);
+        foreach (var command in commands) batch.Answers.Add(Take(command, batch));
+        if (_line.Count > 0) Scheduler.Decide(_line.Select(p => _jobs[p.Job]), _holdings.Uses, start => Begin(start, batch));
+        _lastEvent = batch.LastEvent;
+        return new(batch.Answers, batch.Changes, batch.Events, batch.Effects, [.. batch.Nodes.Select(UseOf)], NextTick);
+    }
+
+    private Answer Take(Command command, Batch batch)
+    {
+        switch (command)
+        {
+            case Command.Submit c: return Submit(c, batch);
+            case Command.Cancel c: return Cancel(c, batch);
+            case Command.Started c: Started(c.Attempt, c.Rank, c.At, batch); break;
+            case Command.Exited c: RankOver(c.Attempt, c.Rank, c.Node, r => r.Verdict = c.Verdict, batch); break;
+            case Command.Vanished c: RankOver(c.Attempt, c.Rank, c.Node, r => r.Evidence = c.Evidence, batch); break;
+            case Command.Lost c: RankLost(c, batch); break;
+            case Command.Refused c: RankOver(c.Attempt, c.Rank, c.Node, r => (r.Evidence, r.IsRefused) = (c.Reason, true), batch); break;
+            case Command.Checkpointed c: Checkpointed(c, batch); break;
+            case Command.NodeSeen c: NodeSeen(c, batch); break;
+            case Command.NodeGone c: _holdings.Remove(c.Node); batch.Nodes.Add(c.Node); break;
+            case Command.SetPool c: return SetPool(c.Pool, batch);
+            case Command.SetSecret c: batch.Add(new Change.SecretSet(c.Name, c.Encrypted, batch.Now)); break;
+        }
+        return Answer.Taken;
+    }
+
+    private Answer Submit(Command.Submit c, Batch batch)
+    {
+        if (c.Key is { } key && _keys.TryGetValue(key.Key, out var first))
+        {
+            return first.Body != key.Body
+                ? new(Error: $"this Idempotency-Key was used for another request (job {first.Job}); use a new one")
+                : new(_jobs.GetValueOrDefault(first.Job), IsRepeat: true, Id: first.Job);
+        }
+        var request = Shared(c.Job.Request);
+        var retry = c.Job.Retry == Retry.None ? Retry.None : c.Job.Retry;
+        var job = new Job(new(++_lastJob), c.Job.Name, c.Job.Project, c.Job.Owner, c.Job.Priority, request, retry, batch.Now,
+            new JobState.Queued(batch.Now), c.Job.Expected);
+        _jobs[job.Id] = job;
+        _line.Add(Turn.Of(job));
+        if (c.Key is { } given) Remember(given, job.Id, batch.Now);
+        batch.New(job, c.Spec, c.Key);
+        batch.Say("submitted", $"job {job.Id} ({job.Name}) asks for {request}", job);
+        return new(job, Id: job.Id);
+    }
+
+    private Answer Cancel(Command.Cancel c, Batch batch)
+    {
+        if (!_jobs.TryGetValue(c.Job, out var job)) return new(Error: $"job {c.Job} is not live");
+        switch (job.State)
+        {
+            case JobState.Queued queued:
+                Dequeue(job, queued);
+                return new(End(job, JobResult.Cancelled, 143, null, $"cancelled by {c.By} before it started", batch));
+            case JobState.Starting or JobState.Running:
+                batch.Say("cancelling", $"job {job.Id} ({job.Name}) is being cancelled by {c.By}", job);
+                return new(StopAll(job, StopReason.Cancelled, $"cancelled by {c.By}", batch));
+            case JobState.Stopping { Reason: not StopReason.Cancelled } stopping:
+                return new(Set(job with { State = stopping with { Reason = StopReason.Cancelled } }, batch));
+            default:
+                return new(job, IsRepeat: true);
+        }
+    }
+
+    private Answer SetPool(Pool pool, Batch batch)
+    {
+        var busy = _attempts.Where(a => a.Value.Ranks.Any(r => r.Node.StartsWith(pool.Name + "/", StringComparison.Ordinal))).Select(a => a.Key).Order().ToList();
+        if (busy.Count > 0) return new(Error: $"pool {pool.Name} is held by job {busy[0]}{(busy.Count > 1 ? $" and {busy.Count - 1} more" : "")}: wait for them or cancel them, then change it");
+        foreach (var node in _holdings.Uses.Values.Where(u => u.Node.Pool == pool.Name).Select(u => u.Node.Id).ToList())
+        {
+            _holdings.Remove(node);
+            batch.Nodes.Add(node);
+        }
+        _pools[pool.Name] = pool;
+        batch.Add(new Change.PoolSet(pool));
+        batch.Effects.Add(new Effect.OpenPool(pool));
+        return Answer.Taken;
+    }
+
+    private void NodeSeen(Command.NodeSeen c, Batch batch)
+    {
+        var was = _holdings.Find(c.Node.Id);
+        _holdings.Set(c.Node);
+        batch.Nodes.Add(c.Node.Id);
+        if (was?.IsUp != c.Node.IsUp)
+            batch.Say(c.Node.IsUp ? "node-up" : "node-down", c.Node.IsUp ? $"{c.Node.Id} is up" : $"{c.Node.Id} cannot be reached: {c.Node.Problem}");
+        if (c.Ranks is not null) Reconcile(c.Node.Id, c.Ranks, batch);
+    }
+
+    private void Begin(Start start, Batch batch)
+    {
+        var job = start.Job with { Attempts = start.Job.Attempts + 1, State = new JobState.Starting(start.Allocation, batch.Now) };
+        _line.Remove(Turn.Of(job));
+        _holdings.Hold(job.Id, start.Allocation);
+        var record = new AttemptRecord(job.Attempt, [.. start.Allocation.Shares.Select(s => s.Node)], batch.Now);
+        _attempts[job.Id] = new(record, start.Allocation);
+        Set(job, batch);
+        batch.Set(record);
+        batch.Nodes.UnionWith(record.Nodes);
+        batch.Say("started", $"job {job.Id} ({job.Name}) starts on {start.Allocation}", job);
+        batch.Effects.Add(new Effect.Start(job.Attempt, start.Allocation));
+    }
+
+    private Job Set(Job job, Batch batch)
+    {
+        _jobs[job.Id] = job;
+        batch.Set(job);
+        return job;
+    }
+
+    private Job End(Job job, JobResult result, int exitCode, DateTimeOffset? started, string? reason, Batch batch)
+    {
+        job = job with { State = new JobState.Ended(result, exitCode, batch.Now, started, reason) };
+        batch.Set(job);
+        _jobs.Remove(job.Id);
+        batch.Say("ended", $"job {job.Id} ({job.Name}) {job.State.Word}{(reason is null ? "" : ": " + reason)}", job);
+        return job;
+    }
+
+    private void Enqueue(Job job, JobState.Queued queued)
+    {
+        if (queued.NotBefore is { } until) _held.Add((until, job.Id));
+        else _line.Add(Turn.Of(job));
+    }
+
+    private void Dequeue(Job job, JobState.Queued queued)
+    {
+        _line.Remove(Turn.Of(job));
+        if (queued.NotBefore is { } until) _held.Remove((until, job.Id));
+    }
+
+    private void ReleaseHeld(DateTimeOffset now)
+    {
+        while (_held.Count > 0 && _held.Min.Until <= now)
+        {
+            _line.Add(Turn.Of(_jobs[_held.Min.Job]));
+            _held.Remove(_held.Min);
+        }
+    }
+
+    private NodeUse UseOf(string id) => _holdings.Uses.TryGetValue(id, out var use)
+        ? use
+        : new(new(id, id.Split('/')[0], [], 0, default, false, false, default, "left its pool"), [], 0, default, []);
+
+    /// <summary>One instance for equal requests: a long line of one shape costs one.</summary>
+    private Request Shared(Request request)
+    {
+        if (_requests.TryGetValue(request, out var shared)) return shared;
+        if (_requests.Count > 10_000) _requests.Clear();
+        return _requests[request] = request;
+    }
+
+    private void Remember(IdempotencyKey key, JobId job, DateTimeOffset now)
+    {
+        if (_keys.TryAdd(key.Key, (job, key.Body))) _keyAges.Enqueue((now, key.Key));
+    }
+
+    private void ForgetKeys(DateTimeOffset now)
+    {
+        while (_keyAges.TryPeek(out var oldest) && now - oldest.At > KeyLife) _keys.Remove(_keyAges.Dequeue().Key);
+    }
+}

@@ -1,0 +1,175 @@
+using Puces.Core.Contract;
+using Puces.Core.Jobs;
+
+namespace Puces.Core.Engine;
+
+// The life of attempts: what nodes say of their ranks, and what follows.
+public sealed partial class World
+{
+    /// <summary>The live attempt of this id; null where the news is of one that is over (invariant 2: an old one never counts).</summary>
+    private LiveAttempt? Live(AttemptId id) =>
+        _jobs.TryGetValue(id.Job, out var job) && job.Attempts == id.Number ? _attempts.GetValueOrDefault(id.Job) : null;
+
+    private void Started(AttemptId id, int rank, DateTimeOffset at, Batch batch)
+    {
+        if (Live(id) is not { } live || rank >= live.Ranks.Length || live.Ranks[rank].IsStarted) return;
+        live.Ranks[rank].IsStarted = true;
+        if (!live.IsRunning || live.Record.Started is not null) return;
+        batch.Set(live.Record = live.Record with { Started = at });
+        var job = _jobs[id.Job];
+        if (job.State is JobState.Starting starting)
+        {
+            Set(job with { State = new JobState.Running(starting.Allocation, at) }, batch);
+            batch.Say("running", $"job {job.Id} ({job.Name}) runs", job);
+        }
+        else if (job.State is JobState.Stopping stopping) Set(job with { State = stopping with { Started = at } }, batch);
+    }
+
+    private void RankLost(Command.Lost c, Batch batch)
+    {
+        if (Live(c.Attempt) is not { } live || c.Rank >= live.Ranks.Length) return;
+        var isStopping = _jobs[c.Attempt.Job].State is JobState.Stopping;
+        // A rank that has not begun and is not to be stopped is simply started again: its order did not arrive.
+        if (!live.Ranks[c.Rank].IsStarted && !isStopping) batch.Effects.Add(new Effect.StartRank(c.Attempt, c.Rank, live.Allocation));
+        else RankOver(c.Attempt, c.Rank, c.Node, r => r.Evidence = c.Evidence, batch);
+    }
+
+    private void RankOver(AttemptId id, int rank, string node, Action<LiveAttempt.Rank> how, Batch batch)
+    {
+        if (Live(id) is not { } live || rank >= live.Ranks.Length)
+        {
+            // Told again, of an attempt that is over and stored so: the node may forget it.
+            batch.Effects.Add(new Effect.Acknowledge(id, rank, node));
+            return;
+        }
+        if (live.Ranks[rank].IsOver) return;
+        how(live.Ranks[rank]);
+        live.Ranks[rank].IsOver = true;
+        live.Ranks[rank].Order = live.Ranks.Count(r => r.IsOver);
+        var job = _jobs[id.Job];
+        if (live.IsOver) Settle(job, live, batch);
+        else if (live.Ranks[rank].IsBad && job.State is JobState.Starting or JobState.Running)
+            StopAll(job, StopReason.RankLost, $"rank {rank} is gone", batch);
+    }
+
+    private Job StopAll(Job job, StopReason reason, string text, Batch batch)
+    {
+        var live = _attempts[job.Id];
+        for (var i = 0; i < live.Ranks.Length; i++)
+            if (!live.Ranks[i].IsOver) batch.Effects.Add(new Effect.Stop(job.Attempt, i, live.Ranks[i].Node, text));
+        return Set(job with { State = new JobState.Stopping(live.Allocation, batch.Now, live.Record.Started, reason) }, batch);
+    }
+
+    /// <summary>All ranks are gone: releases what they held, and ends the job or puts it back in line.</summary>
+    private void Settle(Job job, LiveAttempt live, Batch batch)
+    {
+        _holdings.Release(job.Id, live.Allocation);
+        _attempts.Remove(job.Id);
+        // Not before all are gone: a restarted daemon must hear each verdict of the gang again.
+        for (var i = 0; i < live.Ranks.Length; i++) batch.Effects.Add(new Effect.Acknowledge(job.Attempt, i, live.Ranks[i].Node));
+        batch.Nodes.UnionWith(live.Record.Nodes);
+        var first = live.Ranks.Where(r => r.IsBad).MinBy(r => r.Order);
+        var verdicts = live.Ranks.Where(r => r.Verdict is not null).Select(r => r.Verdict!).ToList();
+        var started = live.Record.Started ?? (verdicts.Count > 0 ? verdicts.Min(v => v.Started) : null);
+        var code = first?.Verdict?.ExitCode ?? (first is null ? 0 : 1);
+        var reason = first is null ? null : Why(first);
+        batch.Set(live.Record with
+        {
+            Started = started, Ended = batch.Now, ExitCode = first is { Verdict: null } ? null : code, Reason = reason,
+            Cpu = verdicts.Count > 0 ? new(verdicts.Sum(v => v.Cpu.Ticks)) : null,
+            PeakMemory = verdicts.Count > 0 ? verdicts.Max(v => v.PeakMemory) : null,
+        });
+        if (first is null) End(job, JobResult.Succeeded, 0, started, null, batch);
+        else if (job.State is JobState.Stopping { Reason: StopReason.Cancelled }) End(job, JobResult.Cancelled, code is 0 ? 143 : code, started, "cancelled", batch);
+        else if (Again(job, first, out var failures)) Requeue(job, failures, reason!, batch);
+        else End(job, JobResult.Failed, code is 0 ? 1 : code, started, reason, batch);
+    }
+
+    /// <summary>Whether the job is tried again after this rank's end, and its failures from then on.</summary>
+    private static bool Again(Job job, LiveAttempt.Rank first, out int failures)
+    {
+        failures = job.Failures;
+        switch (first.Verdict)
+        {
+            case null when first.IsRefused: return job.Attempts - job.Failures < RefusalLimit;
+            case null: return true;
+            case { Cause: ExitCause.Term or ExitCause.Fenced or ExitCause.Stopped }: return true;
+            case { Cause: ExitCause.Limit }: return false;
+            case { ExitCode: var code } when job.Retry.RestartCodes.Contains(code): return true;
+            default: return ++failures <= job.Retry.Count;
+        }
+    }
+
+    private void Requeue(Job job, int failures, string reason, Batch batch)
+    {
+        var queued = new JobState.Queued(batch.Now, batch.Now + job.Retry.After(job.Attempts));
+        job = Set(job with { Failures = failures, State = queued }, batch);
+        Enqueue(job, queued);
+        batch.Say("requeued", $"job {job.Id} ({job.Name}) is tried again in {(queued.NotBefore!.Value - batch.Now).TotalSeconds:0} s: {reason}", job);
+    }
+
+    private static string Why(LiveAttempt.Rank rank) => rank switch
+    {
+        { Verdict: { Cause: ExitCause.Limit } } => "ran longer than its limit",
+        { Verdict: { Cause: ExitCause.OutOfMemory } v } => v.Detail ?? "used more memory than it asked for",
+        { Verdict: { Cause: ExitCause.Term } } => "stopped itself: the daemon was not heard for its term",
+        { Verdict: { Cause: ExitCause.Fenced } } => "stopped itself: a newer attempt runs",
+        { Verdict: { Cause: ExitCause.Stopped } v } => v.Detail ?? "was stopped",
+        { Verdict: { } v } => $"exit code {v.ExitCode}{(v.Phase == "setup" ? " in setup" : "")}{(v.Detail is null ? "" : ": " + v.Detail)}",
+        { IsRefused: true } => $"{rank.Node} could not start it: {rank.Evidence}",
+        _ => $"lost on {rank.Node}: {rank.Evidence}",
+    };
+
+    private void Checkpointed(Command.Checkpointed c, Batch batch)
+    {
+        if (Live(c.Attempt) is not { } live || live.Record.Checkpoint == c.Checkpoint) return;
+        batch.Set(live.Record = live.Record with { Checkpoint = c.Checkpoint });
+        batch.Say("checkpoint", $"job {c.Attempt.Job} saved {c.Checkpoint}", _jobs[c.Attempt.Job]);
+    }
+
+    /// <summary>Makes both sides agree, from the node's full list (invariants 1 to 4).</summary>
+    private void Reconcile(string node, IReadOnlyList<RankReport> ranks, Batch batch)
+    {
+        var seen = new HashSet<(AttemptId, int)>();
+        foreach (var report in ranks)
+        {
+            if (!RankTag.TryParse(report.Tag, out var id, out var rank)) continue;
+            seen.Add((id, rank));
+            foreach (var news in News(report, id, rank, node)) Take(news, batch);
+            if (report.Phase is RankPhase.Starting or RankPhase.Setup or RankPhase.Run && MustStop(id, rank) is { } why)
+                batch.Effects.Add(new Effect.Stop(id, rank, node, why));
+        }
+        foreach (var job in _holdings.JobsOn(node)?.ToList() ?? [])
+        {
+            if (!_jobs.TryGetValue(job, out var held) || !_attempts.TryGetValue(job, out var live)) continue;
+            for (var i = 0; i < live.Ranks.Length; i++)
+                if (live.Ranks[i].Node == node && !live.Ranks[i].IsOver && !seen.Contains((held.Attempt, i)))
+                    Take(new Command.Lost(held.Attempt, i, node, "the node answers and has nothing of it"), batch);
+        }
+    }
+
+    private string? MustStop(AttemptId id, int rank)
+    {
+        if (Live(id) is not { } live || rank >= live.Ranks.Length) return "this attempt is over";
+        return _jobs[id.Job].State is JobState.Stopping ? "stopping" : null;
+    }
+
+    /// <summary>What a rank's report means: the commands that it stands for, in order.</summary>
+    public static IEnumerable<Command> News(RankReport report, AttemptId id, int rank, string node)
+    {
+        if (report.Checkpoint is { } checkpoint) yield return new Command.Checkpointed(id, checkpoint);
+        switch (report.Phase)
+        {
+            case RankPhase.Setup or RankPhase.Run when report.Started is { } at: yield return new Command.Started(id, rank, node, at); break;
+            case RankPhase.Ended when report.Verdict is { } verdict:
+                yield return new Command.Started(id, rank, node, verdict.Started);
+                yield return new Command.Exited(id, rank, node, verdict);
+                break;
+            case RankPhase.Vanished: 
+                if (report.Started is { } began) yield return new Command.Started(id, rank, node, began);
+                yield return new Command.Vanished(id, rank, node, report.Detail ?? "its watcher is gone");
+                break;
+            case RankPhase.Refused: yield return new Command.Refused(id, rank, node, report.Detail ?? "no reason given"); break;
+        }
+    }
+}

@@ -1,0 +1,83 @@
+using Puces.Core.Fleet;
+using Puces.Core.Jobs;
+
+namespace Puces.Core.Scheduling;
+
+/// <summary>Where a request fits: all nodes of the gang, or none (invariant 5).</summary>
+public static class Placement
+{
+    /// <summary>
+    /// The allocation for a request among these nodes, or null. The first alternative that fits is taken; on it, the nodes where
+    /// the fewest devices stay free, then the fewest CPUs, then the first by name.
+    /// </summary>
+    public static Allocation? Find(Request request, IEnumerable<NodeUse> nodes)
+    {
+        var candidates = nodes as IReadOnlyList<NodeUse> ?? [.. nodes];
+        foreach (var gpu in Alternatives(request))
+        {
+            var fitting = new List<(NodeUse Use, Share Share)>();
+            foreach (var use in candidates)
+                if (use.Node.IsUp && Allows(request, use.Node) && Take(request, gpu, use) is { } share) fitting.Add((use, share));
+            if (fitting.Count < request.Nodes) continue;
+            fitting.Sort((a, b) => Tightness(a.Use, a.Share).CompareTo(Tightness(b.Use, b.Share)) is var order and not 0
+                ? order : string.CompareOrdinal(a.Use.Node.Id, b.Use.Node.Id));
+            return new([.. fitting.Take(request.Nodes).Select(f => f.Share)]);
+        }
+        return null;
+    }
+
+    /// <summary>Whether one node could ever carry a rank of the request, were it free.</summary>
+    public static bool CouldFit(Request request, Node node)
+    {
+        if (!Allows(request, node)) return false;
+        var whole = new NodeUse(node, [.. node.Devices.Where(d => d.IsHealthy).Select(d => d.Index)], node.MilliCpus, node.Memory, []);
+        foreach (var gpu in Alternatives(request))
+            if (Take(request, gpu, whole) is not null) return true;
+        return false;
+    }
+
+    /// <summary>How many devices of a node an alternative could use, of those that are free.</summary>
+    public static int Matching(GpuRequest? gpu, NodeUse use) => gpu is null ? 0 : use.Free.Count(i => Matches(gpu, DeviceOf(use.Node, i)));
+
+    private static IReadOnlyList<GpuRequest?> Alternatives(Request request) => request.Gpus.Count == 0 ? NoGpu : request.Gpus;
+
+    private static readonly IReadOnlyList<GpuRequest?> NoGpu = [null];
+
+    private static bool Allows(Request request, Node node) =>
+        request.Where.Count == 0 || request.Where.Contains(node.Pool, StringComparer.OrdinalIgnoreCase);
+
+    private static Share? Take(Request request, GpuRequest? gpu, NodeUse use)
+    {
+        var devices = new List<int>();
+        for (var i = 0; gpu is not null && i < use.Free.Count && devices.Count < gpu.Count; i++)
+            if (Matches(gpu, DeviceOf(use.Node, use.Free[i]))) devices.Add(use.Free[i]);
+        if (gpu is not null && devices.Count < gpu.Count) return null;
+        var cpus = MilliCpus(request, devices.Count, use.Node);
+        return cpus > use.FreeMilliCpus || request.Memory > use.FreeMemory ? null : new(use.Node.Id, devices, cpus, request.Memory);
+    }
+
+    /// <summary>CPUs of one rank. Without a word in the request: one, or the node's share for its devices, so that devices never starve for CPUs.</summary>
+    private static int MilliCpus(Request request, int devices, Node node)
+    {
+        if (request.MilliCpus > 0) return request.MilliCpus;
+        return devices > 0 ? (int)((long)node.MilliCpus * devices / node.Devices.Count) : Math.Min(1000, node.MilliCpus);
+    }
+
+    private static bool Matches(GpuRequest gpu, Device? device) =>
+        device is not null
+        && (gpu.Name is null || string.Equals(gpu.Name, device.Model, StringComparison.OrdinalIgnoreCase))
+        && (gpu.Vram is not { } vram || vram.Contains(device.Memory))
+        && (gpu.Bf16 is not { } bf16 || (Accelerators.Find(device.Model)?.Bf16 is { } speed && bf16.Contains(speed)))
+        && (gpu.Vendors is not { Count: > 0 } vendors || vendors.Contains(device.Vendor, StringComparer.OrdinalIgnoreCase));
+
+    private static Device? DeviceOf(Node node, int index)
+    {
+        if (index < node.Devices.Count && node.Devices[index].Index == index) return node.Devices[index];
+        foreach (var device in node.Devices)
+            if (device.Index == index) return device;
+        return null;
+    }
+
+    private static (int, int) Tightness(NodeUse use, Share share) =>
+        (use.Free.Count - share.Devices.Count, use.FreeMilliCpus - share.MilliCpus);
+}

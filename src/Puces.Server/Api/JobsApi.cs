@@ -1,0 +1,162 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Puces.Core.Contract;
+using Puces.Core.Engine;
+using Puces.Core.Jobs;
+using Puces.Server.Blobs;
+using Puces.Server.Control;
+
+namespace Puces.Server.Api;
+
+/// <summary>Jobs: submit, list, show, why, cancel, watch.</summary>
+internal static class JobsApi
+{
+    private const int MostInBatch = 50_000;
+
+    public static void Map(RouteGroupBuilder api)
+    {
+        api.MapPost("/jobs", SubmitAsync).Accepts<SubmitJob>("application/json").Produces<JobView>(201).WithSummary("Queue a job; answered when it is stored.");
+        api.MapPost("/jobs/batch", SubmitManyAsync).Accepts<SubmitJobs>("application/json").Produces<SubmittedJobs>(201).WithSummary("Queue many jobs, all or none.");
+        api.MapGet("/jobs", ListAsync).Produces<JobPage>().WithSummary("List jobs, a page at a time.");
+        api.MapGet("/jobs/{id:long}", ShowAsync).Produces<JobDetail>().WithSummary("Everything about one job.");
+        api.MapGet("/jobs/{id:long}/why", WhyAsync).Produces<WhyView>().WithSummary("Why a job waits, and what would let it start.");
+        api.MapPost("/jobs/{id:long}/cancel", CancelAsync).Produces<JobView>().WithSummary("End a job, through its checkpoint if it runs.");
+        api.MapGet("/jobs/{id:long}/watch", WatchAsync).Produces<JobView>(200, "text/event-stream").WithSummary("The job at each change, until it is over.");
+    }
+
+    private static async Task SubmitAsync(HttpContext context, Inbox inbox, Live live, Orders orders, BlobStore blobs, TimeProvider clock)
+    {
+        using var body = await BodyAsync(context);
+        var submitted = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), ContractJson.Default.SubmitJob)
+            ?? throw new RequestException(400, "the body is null; send a SubmitJob");
+        await CheckAsync([submitted], live, blobs, clock.GetUtcNow(), context.RequestAborted);
+        var key = KeyOf(context, body.GetBuffer().AsSpan(0, (int)body.Length));
+        var answer = await inbox.AskAsync(Command(submitted, key));
+        if (answer.Error is { } error) throw new RequestException(422, error);
+        var job = answer.Job ?? await live.Store.JobAsync(answer.Id!.Value, context.RequestAborted) ?? throw new RequestException(410, "the job of this key is no longer kept");
+        if (!answer.IsRepeat) orders.Remember(job.Id, submitted);
+        context.Response.Headers.Location = $"/api/v1/jobs/{job.Id}";
+        await Replies.JsonAsync(context, live.View.Show(job), ContractJson.Default.JobView, answer.IsRepeat ? 200 : 201);
+    }
+
+    private static async Task SubmitManyAsync(HttpContext context, Inbox inbox, Live live, BlobStore blobs, TimeProvider clock)
+    {
+        using var body = await BodyAsync(context);
+        var many = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), ContractJson.Default.SubmitJobs)?.Jobs ?? [];
+        if (many.Count is 0 or > MostInBatch) throw new RequestException(422, $"a batch holds 1 to {MostInBatch} jobs; this one holds {many.Count}");
+        await CheckAsync(many, live, blobs, clock.GetUtcNow(), context.RequestAborted);
+        var key = KeyOf(context, body.GetBuffer().AsSpan(0, (int)body.Length));
+        var commands = new Command[many.Count];
+        for (var i = 0; i < many.Count; i++)
+            commands[i] = Command(many[i], key is { } k ? k with { Key = k.Key ^ (UInt128)(uint)(i + 1) << 64 } : null);
+        var answers = await inbox.AskAsync(commands);
+        if (answers.FirstOrDefault(a => a.Error is not null)?.Error is { } error) throw new RequestException(422, error);
+        await Replies.JsonAsync(context, new SubmittedJobs([.. answers.Select(a => a.Id!.Value.Value)]), ContractJson.Default.SubmittedJobs, 201);
+    }
+
+    private static Command.Submit Command(SubmitJob submitted, IdempotencyKey? key)
+    {
+        var spec = submitted.Spec;
+        return new(
+            new(spec.Name, spec.Project, submitted.Owner, spec.Priority, Request.Of(spec), Retry.Of(spec.Retries), spec.Expected),
+            JsonSerializer.SerializeToUtf8Bytes(submitted, ContractJson.Default.SubmitJob), key);
+    }
+
+    /// <summary>What only the server can know to be wrong.</summary>
+    private static async Task CheckAsync(IReadOnlyList<SubmitJob> many, Live live, BlobStore blobs, DateTimeOffset now, CancellationToken ct)
+    {
+        var errors = new List<FieldError>();
+        HashSet<string>? secrets = null;
+        for (var i = 0; i < many.Count && errors.Count < 100; i++)
+        {
+            var (spec, at) = (many[i].Spec, many.Count == 1 ? "" : $"jobs[{i}].");
+            if (many[i].Owner.Length > 128) errors.Add(new(at + "owner", "is longer than 128 characters"));
+            if (spec.Deadline < now) errors.Add(new(at + "spec.deadline", $"{spec.Deadline:u} is in the past"));
+            foreach (var (path, sha) in (many[i].Mounts ?? new Dictionary<string, string>()).Select(m => ($"mounts.{m.Key}", m.Value))
+                .Concat(many[i].Workdir is { } workdir ? [("workdir", workdir)] : []))
+                if (!blobs.Has(sha)) errors.Add(new(at + path, $"blob {sha} is not here; PUT it to /api/v1/blobs/{{sha256}} first"));
+            foreach (var name in spec.Secrets ?? [])
+            {
+                secrets ??= [.. (await live.Store.SecretsAsync(ct)).Select(s => s.Name)];
+                if (!secrets.Contains(name)) errors.Add(new(at + "spec.secrets", $"secret {name} is not set; set it with: puces secret set {name}"));
+            }
+        }
+        if (errors.Count > 0) throw new RequestException(422, "the job has mistakes", null, errors);
+    }
+
+    private static async Task<MemoryStream> BodyAsync(HttpContext context)
+    {
+        var body = new MemoryStream(context.Request.ContentLength is > 0 and < 1 << 26 and var length ? (int)length : 1024);
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        return body;
+    }
+
+    private static IdempotencyKey? KeyOf(HttpContext context, ReadOnlySpan<byte> body)
+    {
+        if (context.Request.Headers["Idempotency-Key"] is not [{ Length: > 0 } key]) return null;
+        if (key.Length > 255) throw new RequestException(400, "Idempotency-Key is longer than 255 characters");
+        Span<byte> hash = stackalloc byte[32];
+        SHA256.HashData(Encoding.UTF8.GetBytes(key), hash);
+        var id = BinaryPrimitives.ReadUInt128BigEndian(hash);
+        SHA256.HashData(body, hash);
+        return new(id, BinaryPrimitives.ReadInt64BigEndian(hash));
+    }
+
+    private static async Task ListAsync(
+        HttpContext context, Live live, string? state = null, string? project = null, string? owner = null, string? name = null, int limit = 100, string? cursor = null)
+    {
+        if (limit is < 1 or > 10_000) throw new RequestException(400, $"limit={limit}: write 1 to 10000");
+        var page = await Listing.PageAsync(live, Listing.Filter.Of(state, project, owner, name), limit, cursor, context.RequestAborted);
+        await Replies.JsonAsync(context, page, ContractJson.Default.JobPage);
+    }
+
+    private static async Task ShowAsync(HttpContext context, long id, Live live)
+    {
+        var job = await FindAsync(live, id, context.RequestAborted);
+        await Replies.JsonAsync(context, await DetailAsync(live, job, context.RequestAborted), ContractJson.Default.JobDetail);
+    }
+
+    internal static async Task<JobDetail> DetailAsync(Live live, Job job, CancellationToken ct)
+    {
+        var submitted = Orders.Read(await live.Store.SpecAsync(job.Id, ct) ?? throw new RequestException(410, $"the spec of job {job.Id} is no longer kept"));
+        var attempts = await live.Store.AttemptsAsync(job.Id, ct);
+        return new(
+            live.View.Show(job), submitted.Spec,
+            [.. attempts.Select(a => new AttemptView(a.Id.Number, a.Nodes, a.Decided, a.Started, a.Ended, a.ExitCode, a.Reason, a.Cpu?.TotalSeconds, a.PeakMemory, a.Checkpoint))],
+            submitted.Workdir);
+    }
+
+    private static async Task WhyAsync(HttpContext context, long id, Live live) =>
+        await Replies.JsonAsync(context, live.View.Why(await FindAsync(live, id, context.RequestAborted)), ContractJson.Default.WhyView);
+
+    private static async Task CancelAsync(HttpContext context, long id, Live live, Inbox inbox)
+    {
+        var job = await FindAsync(live, id, context.RequestAborted);
+        if (job.State is not JobState.Ended)
+        {
+            var by = context.Request.Headers["X-Puces-User"] is [{ Length: > 0 and <= 128 } user] ? user : "a user";
+            job = (await inbox.AskAsync(new Command.Cancel(job.Id, by))).Job ?? await FindAsync(live, id, context.RequestAborted);
+        }
+        await Replies.JsonAsync(context, live.View.Show(job), ContractJson.Default.JobView);
+    }
+
+    private static async Task WatchAsync(HttpContext context, long id, Live live)
+    {
+        await FindAsync(live, id, context.RequestAborted);
+        Replies.BeginEvents(context);
+        JobView? last = null;
+        while (true)
+        {
+            var changed = live.Changed;
+            var now = live.View.Show(await FindAsync(live, id, context.RequestAborted));
+            if (now != last) await Replies.EventAsync(context, last = now, ContractJson.Default.JobView);
+            if (now.IsOver) return;
+            await Replies.WaitAsync(context, changed);
+        }
+    }
+
+    internal static async Task<Job> FindAsync(Live live, long id, CancellationToken ct) =>
+        live.View.Live.GetValueOrDefault(new(id)) ?? await live.Store.JobAsync(new(id), ct) ?? throw new RequestException(404, $"there is no job {id}", "puces ps -a lists all");
+}

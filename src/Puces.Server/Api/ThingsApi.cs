@@ -1,0 +1,122 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Puces.Core.Contract;
+using Puces.Core.Engine;
+using Puces.Core.Fleet;
+using Puces.Core.Units;
+using Puces.Server.Auth;
+using Puces.Server.Blobs;
+using Puces.Server.Control;
+
+namespace Puces.Server.Api;
+
+/// <summary>Blobs, secrets, pools, and the daemon itself.</summary>
+internal static partial class ThingsApi
+{
+    private const int LongestSecret = 64 * 1024;
+
+    public static void Map(RouteGroupBuilder api)
+    {
+        api.MapMethods("/blobs/{sha}", ["HEAD"], (string sha, BlobStore blobs) => blobs.Has(sha) ? Results.Ok() : Results.NotFound()).WithSummary("Whether a packed folder is here.");
+        api.MapPut("/blobs/{sha}", PutBlobAsync).Produces(201).WithSummary("Store a packed folder (tar, gzip) under its SHA-256.");
+        api.MapGet("/secrets", ListSecretsAsync).Produces<SecretList>().WithSummary("Names of secrets; never their values.");
+        api.MapPut("/secrets/{name}", SetSecretAsync).Accepts<SetSecret>("application/json").Produces(204).WithSummary("Set a secret.");
+        api.MapDelete("/secrets/{name}", RemoveSecretAsync).Produces(204).WithSummary("Remove a secret.");
+        api.MapGet("/pools", PoolsAsync).Produces<PoolList>().WithSummary("Pools, their nodes, and what is free.");
+        api.MapPut("/pools/{name}", SetPoolAsync).Accepts<SetPool>("application/json").Produces<PoolList>().WithSummary("Configure a pool.");
+        api.MapGet("/info", InfoAsync).Produces<ServerInfo>().WithSummary("The daemon: version, store, checks.");
+        api.MapPost("/shutdown", Shutdown).Produces(202).WithSummary("Stop the daemon; running jobs go on.");
+    }
+
+    private static async Task<IResult> PutBlobAsync(HttpContext context, string sha, BlobStore blobs) => await blobs.PutAsync(sha, context.Request.Body, context.RequestAborted) switch
+    {
+        BlobResult.Stored => Results.StatusCode(201),
+        BlobResult.AlreadyThere => Results.Ok(),
+        BlobResult.Refused refused => throw new RequestException(422, "the archive is refused", refused.Reason),
+        _ => throw new InvalidOperationException("a blob is stored, there, or refused"),
+    };
+
+    private static async Task ListSecretsAsync(HttpContext context, Live live)
+    {
+        var secrets = await live.Store.SecretsAsync(context.RequestAborted);
+        await Replies.JsonAsync(context, new SecretList([.. secrets.Select(s => new SecretView(s.Name, s.Changed))]), ContractJson.Default.SecretList);
+    }
+
+    private static async Task<IResult> SetSecretAsync(HttpContext context, string name, SecretBox box, Inbox inbox)
+    {
+        if (!SecretName().IsMatch(name)) throw new RequestException(422, $"\"{name}\" cannot be a secret's name: write capitals, digits and _, such as HF_TOKEN");
+        var body = await JsonSerializer.DeserializeAsync(context.Request.Body, ContractJson.Default.SetSecret, context.RequestAborted);
+        if (body is not { Value.Length: > 0 and <= LongestSecret }) throw new RequestException(422, $"a secret's value has 1 to {LongestSecret} characters");
+        if (body.Value.Contains('\0', StringComparison.Ordinal)) throw new RequestException(422, "a secret is given in an environment variable, and cannot hold a NUL");
+        await inbox.AskAsync(new Command.SetSecret(name, box.Seal(name, body.Value)));
+        return Results.NoContent();
+    }
+
+    private static async Task<IResult> RemoveSecretAsync(HttpContext context, string name, Live live, Inbox inbox)
+    {
+        if (await live.Store.SecretAsync(name, context.RequestAborted) is null) throw new RequestException(404, $"there is no secret {name}", "puces secret ls lists all");
+        await inbox.AskAsync(new Command.SetSecret(name, null));
+        return Results.NoContent();
+    }
+
+    private static Task PoolsAsync(HttpContext context, Live live) => Replies.JsonAsync(context, live.View.ShowPools(), ContractJson.Default.PoolList);
+
+    private static async Task SetPoolAsync(HttpContext context, string name, Live live, Inbox inbox)
+    {
+        if (!live.View.Pools.ContainsKey(name)) throw new RequestException(404, $"there is no pool {name}; there is {string.Join(", ", live.View.Pools.Keys)}");
+        var body = await JsonSerializer.DeserializeAsync(context.Request.Body, ContractJson.Default.SetPool, context.RequestAborted)
+            ?? throw new RequestException(400, "the body is null; send a SetPool");
+        var errors = new List<FieldError>();
+        if (body.Nodes is < 1 or > 256) errors.Add(new("nodes", $"{body.Nodes}: write 1 to 256"));
+        if (body.Cpus is <= 0 or > 100_000) errors.Add(new("cpus", $"{body.Cpus}: write a number above 0"));
+        Memory? memory = null;
+        if (body.Memory is { } text)
+        {
+            if (Memory.TryParse(text, out var amount)) memory = amount;
+            else errors.Add(new("memory", $"\"{text}\": write an amount with a unit, such as 64GB"));
+        }
+        if (body.Gpus is { } gpus)
+        {
+            try { VirtualDevices.Of(gpus); }
+            catch (FormatException e) { errors.Add(new("gpus", e.Message)); }
+        }
+        if (errors.Count > 0) throw new RequestException(422, "the pool has mistakes", null, errors);
+        var pool = new Pool(name, "local", body.Nodes, body.Gpus, body.Cpus, memory);
+        if ((await inbox.AskAsync(new Command.SetPool(pool))).Error is { } error) throw new RequestException(409, error);
+        // A node says hello within a moment; whoever asks for the pool next should see it.
+        for (var i = 0; i < 50 && live.View.Nodes.Values.Count(n => n.Node.Pool == name && n.Node.IsUp) < pool.Nodes; i++) await Task.Delay(100, context.RequestAborted);
+        await PoolsAsync(context, live);
+    }
+
+    private static async Task InfoAsync(HttpContext context, Live live, Nodes nodes, Inbox inbox, ServerOptions options)
+    {
+        var view = live.View;
+        List<Check> checks =
+        [
+            new("store", live.IsReady, live.IsReady ? live.Store.Description : inbox.ClosedBecause ?? "not open"),
+            new("lead", true, live.Leads ? "this daemon leads" : "stands by: another daemon leads"),
+            new("disk", true, Disk(options.Data)),
+            new("runner", File.Exists(options.Runner), File.Exists(options.Runner) ? options.Runner : $"{options.Runner} is not there: set PUCES_RUNNER"),
+        ];
+        checks.AddRange(view.Nodes.Values.Select(n => new Check(
+            "node " + n.Node.Id, n.Node.IsUp, n.Node.IsUp ? $"up; agent {nodes.Agents.GetValueOrDefault(n.Node.Id)?.ToString() ?? "elsewhere"}" : n.Node.Problem ?? "cannot be reached")));
+        await Replies.JsonAsync(context, new ServerInfo(
+            Program.Version, live.IsReady ? live.Store.Description : "not open", live.Leads, live.Started,
+            view.Line.Count, view.Live.Count - view.Line.Count, checks), ContractJson.Default.ServerInfo);
+    }
+
+    private static string Disk(string folder)
+    {
+        try { return $"{new DriveInfo(folder).AvailableFreeSpace / 1_000_000_000.0:0.0} GB free for {folder}"; }
+        catch (IOException e) { return e.Message; }
+    }
+
+    private static IResult Shutdown(IHostApplicationLifetime lifetime)
+    {
+        lifetime.StopApplication();
+        return Results.Accepted();
+    }
+
+    [GeneratedRegex("^[A-Z_][A-Z0-9_]{0,127}$")]
+    private static partial Regex SecretName();
+}

@@ -1,0 +1,192 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Puces.Core.Contract;
+using Puces.Core.Engine;
+using Puces.Core.Fleet;
+using Puces.Core.Units;
+using Puces.Providers.Local;
+using Puces.Server.Auth;
+using Puces.Server.Logs;
+using Puces.Server.Store;
+
+namespace Puces.Server.Control;
+
+/// <summary>
+/// The daemon's side of all nodes: carries effects out, in order, and brings news to the inbox. What it knows it has from the store
+/// and from the nodes; it keeps nothing that a restart would miss.
+/// </summary>
+public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook logs, Orders orders, TimeProvider clock, ILogger<Nodes> logger) : INodeListener
+{
+    private readonly ConcurrentDictionary<string, (NodeLink Link, Pool Pool)> _links = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Node> _seen = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, string> _unacknowledged = new(StringComparer.Ordinal);
+    private Channel<Effect> _effects = Channel.CreateUnbounded<Effect>();
+    private Task _work = Task.CompletedTask;
+
+    internal void Begin(IStore store, IReadOnlyList<Effect> effects)
+    {
+        _effects = Channel.CreateUnbounded<Effect>(new() { SingleReader = true });
+        _work = WorkAsync(store, _effects.Reader);
+        Post(effects);
+    }
+
+    internal void Post(IReadOnlyList<Effect> effects)
+    {
+        foreach (var effect in effects) _effects.Writer.TryWrite(effect);
+    }
+
+    /// <summary>Lets go of all nodes; what runs on them goes on.</summary>
+    internal async Task EndAsync()
+    {
+        _effects.Writer.TryComplete();
+        await _work;
+        await Task.WhenAll(_links.Values.Select(l => l.Link.DisposeAsync().AsTask()));
+        _links.Clear();
+        _unacknowledged.Clear();
+    }
+
+    /// <summary>Folder in which a local node keeps its jobs.</summary>
+    public static string RootOf(ServerOptions options, string node) => Path.Combine(options.Data, "runner", node.Split('/')[1]);
+
+    private async Task WorkAsync(IStore store, ChannelReader<Effect> effects)
+    {
+        await foreach (var effect in effects.ReadAllAsync())
+        {
+            switch (effect)
+            {
+                case Effect.Start e:
+                    for (var rank = 0; rank < e.Allocation.Shares.Count; rank++) await StartAsync(store, e.Attempt, rank, e.Allocation);
+                    break;
+                case Effect.StartRank e: await StartAsync(store, e.Attempt, e.Rank, e.Allocation); break;
+                case Effect.Stop e: Send(e.Node, new ToNode.Stop(RankTag.Of(e.Attempt, e.Rank), e.Reason)); break;
+                case Effect.Acknowledge e: Acknowledge(e.Node, RankTag.Of(e.Attempt, e.Rank)); break;
+                case Effect.OpenPool e: await OpenAsync(e.Pool); break;
+            }
+        }
+    }
+
+    private async Task StartAsync(IStore store, Core.Jobs.AttemptId attempt, int rank, Allocation allocation)
+    {
+        var node = allocation.Shares[rank].Node;
+        if (!_links.TryGetValue(node, out var open) || !open.Link.IsUp) return; // Asked for again when the node is seen.
+        try
+        {
+            if (await orders.MakeAsync(store, attempt, rank, allocation, DevicesOf(node), !open.Pool.IsVirtual) is { } order)
+                open.Link.Send(new ToNode.Start(order));
+            else inbox.Tell(new Command.Refused(attempt, rank, node, "its spec is not in the store"));
+        }
+        catch (Exception e) when (e is StoreException or OrderException or SecretException)
+        {
+            inbox.Tell(new Command.Refused(attempt, rank, node, e.Message));
+        }
+    }
+
+    private IReadOnlyList<Device> DevicesOf(string node) => _seen.GetValueOrDefault(node)?.Devices ?? [];
+
+    private void Send(string node, ToNode message)
+    {
+        if (_links.TryGetValue(node, out var open)) open.Link.Send(message);
+    }
+
+    /// <summary>A node may forget a rank once its verdict is stored and its log is here whole.</summary>
+    private void Acknowledge(string node, string tag)
+    {
+        if (logs.IsComplete(tag)) Forget(node, tag);
+        else if (_unacknowledged.TryAdd(tag, node)) Send(node, new ToNode.Follow(tag, logs.Length(tag)));
+    }
+
+    private async Task OpenAsync(Pool pool)
+    {
+        foreach (var (node, open) in _links.Where(l => l.Value.Pool.Name == pool.Name).ToList())
+        {
+            _links.TryRemove(node, out _);
+            await open.Link.DisposeAsync();
+        }
+        for (var i = 1; i <= pool.Nodes; i++)
+        {
+            var node = pool.Nodes == 1 ? $"{pool.Name}/host" : $"{pool.Name}/n{i}";
+            Directory.CreateDirectory(RootOf(options, node));
+            var link = new NodeLink(node, options.Runner, RootOf(options, node), Path.Combine(options.Data, "blobs"), this, line => LogAgent(node, line));
+            _links[node] = (link, pool);
+            link.Start();
+        }
+    }
+
+    public ValueTask HelloAsync(string node, FromNode.Hello hello)
+    {
+        if (!_links.TryGetValue(node, out var open)) return default;
+        var pool = open.Pool;
+        var devices = pool.Gpus is null ? hello.Devices : VirtualDevices.Of(pool.Gpus);
+        var seen = _seen[node] = new(
+            node, pool.Name, devices, pool.Cpus is { } cpus ? (int)(cpus * 1000) : hello.MilliCpus,
+            pool.Memory ?? new Memory(hello.Memory), pool.IsVirtual, true, clock.GetUtcNow());
+        // Before the engine hears of them: a log that is on its way must not look settled.
+        foreach (var rank in hello.Ranks)
+            if (!logs.IsComplete(rank.Tag)) open.Link.Send(new ToNode.Follow(rank.Tag, logs.Length(rank.Tag)));
+        inbox.Tell(new Command.NodeSeen(seen, hello.Ranks));
+        return default;
+    }
+
+    public ValueTask DownAsync(string node, string why)
+    {
+        if (_links.TryGetValue(node, out var open))
+        {
+            var last = _seen.GetValueOrDefault(node) ?? new(node, open.Pool.Name, [], 0, default, open.Pool.IsVirtual, false, default);
+            inbox.Tell(new Command.NodeSeen(last with { IsUp = false, Since = clock.GetUtcNow(), Problem = why }));
+        }
+        return default;
+    }
+
+    public ValueTask ReportAsync(string node, RankReport rank)
+    {
+        if (RankTag.TryParse(rank.Tag, out var attempt, out var number)) inbox.Tell([.. World.News(rank, attempt, number, node)]);
+        return default;
+    }
+
+    public ValueTask LogAsync(string node, FromNode.Log log)
+    {
+        if (!logs.Append(log, out var expected))
+        {
+            // A full disk, most likely: the node keeps the log until there is room here.
+            _ = FollowLaterAsync(node, log.Tag, expected);
+            return default;
+        }
+        if (log.IsLast && _unacknowledged.TryRemove(log.Tag, out _)) Forget(node, log.Tag);
+        return default;
+    }
+
+    private void Forget(string node, string tag)
+    {
+        Send(node, new ToNode.Acknowledge(tag));
+        logs.Forget(tag);
+    }
+
+    private async Task FollowLaterAsync(string node, string tag, long offset)
+    {
+        await Task.Delay(TimeSpan.FromSeconds(1), clock);
+        Send(node, new ToNode.Follow(tag, offset));
+    }
+
+    public ValueTask GoneAsync(string node, string tag)
+    {
+        _unacknowledged.TryRemove(tag, out _);
+        logs.Forget(tag);
+        if (RankTag.TryParse(tag, out var attempt, out var rank)) inbox.Tell(new Command.Lost(attempt, rank, node, "the node has nothing of it"));
+        return default;
+    }
+
+    public ValueTask ProblemAsync(string node, string? tag, string message)
+    {
+        LogProblem(node, tag ?? "", message);
+        return default;
+    }
+
+    /// <summary>Process ids of the agents, by node: for <c>puces doctor</c> and for tests that kill them.</summary>
+    public IReadOnlyDictionary<string, int?> Agents => _links.ToDictionary(l => l.Key, l => l.Value.Link.AgentPid);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Node}: {Line}")]
+    private partial void LogAgent(string node, string line);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Node} {Tag}: {Message}")]
+    private partial void LogProblem(string node, string tag, string message);
+}

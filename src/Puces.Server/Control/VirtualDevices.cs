@@ -1,0 +1,25 @@
+using System.Globalization;
+using Puces.Core.Fleet;
+
+namespace Puces.Server.Control;
+
+/// <summary>Devices that are configured, not found: for trials and tests.</summary>
+internal static class VirtualDevices
+{
+    /// <summary><c>H100:8</c>, or several kinds as <c>H100:4,L4:2</c>. Throws <see cref="FormatException"/> with words for people.</summary>
+    public static IReadOnlyList<Device> Of(string text)
+    {
+        var devices = new List<Device>();
+        foreach (var kind in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            var parts = kind.Split(':');
+            var count = 1;
+            if (parts.Length > 2 || parts[0].Length == 0 || (parts.Length == 2 && !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out count)) || count is < 1 or > 1024)
+                throw new FormatException($"\"{kind}\" is not a number of devices: write a model and a count up to 1024, such as H100:8");
+            var model = parts[0].ToUpperInvariant();
+            var known = Accelerators.Find(model);
+            for (var i = 0; i < count; i++) devices.Add(new(devices.Count, model, known?.Vendor ?? "nvidia", known?.Memory ?? default));
+        }
+        return devices;
+    }
+}

@@ -1,0 +1,132 @@
+using Puces.Core.Engine;
+using Puces.Server.Store;
+
+namespace Puces.Server.Control;
+
+/// <summary>
+/// The one writer: applies what waits, stores it in one transaction, and only then answers and releases effects. If a commit fails
+/// it throws the world away and begins again from what is stored.
+/// </summary>
+public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live, Nodes nodes, TimeProvider clock, ILogger<Writer> log) : BackgroundService
+{
+    private static readonly TimeSpan[] Pauses = [.. new[] { 0.2, 1, 2, 5, 10 }.Select(TimeSpan.FromSeconds)];
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        for (var failures = 0; !stoppingToken.IsCancellationRequested;)
+        {
+            var began = clock.GetTimestamp();
+            try
+            {
+                await LiveOnceAsync(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is StoreException or OperationCanceledException)
+            {
+                // Not ahead of the store: what was not stored has not happened, and what may be stored is read again.
+                if (clock.GetElapsedTime(began) > TimeSpan.FromMinutes(1)) failures = 0;
+                var pause = Pauses[Math.Min(failures++, Pauses.Length - 1)];
+                LogStoreFailed(e.Message, pause.TotalSeconds);
+                await Task.Delay(pause, clock, stoppingToken);
+            }
+        }
+    }
+
+    private async Task LiveOnceAsync(CancellationToken stop)
+    {
+        await using var store = Stores.Open(options.Store);
+        try
+        {
+            await store.MigrateAsync(stop);
+            await live.StandByAsync(options.Store, store.LeadAsync, stop);
+            using var life = CancellationTokenSource.CreateLinkedTokenSource(stop, store.Deposed);
+            var stored = await store.LoadAsync(clock.GetUtcNow() - World.KeyLife, life.Token);
+            var world = new World(stored.LiveJobs, stored.LiveAttempts, stored.Pools, stored.Keys, stored.LastJob, stored.LastEvent, clock.GetUtcNow());
+            live.Lead(store, View.Of(stored.LiveJobs, stored.LiveAttempts, stored.Pools), stored.LastEvent);
+            inbox.ClosedBecause = null;
+            LogLeads(store.Description, stored.LiveJobs.Count);
+            nodes.Begin(store, world.Resume());
+            if (stored.Pools.Count == 0) inbox.Tell(new Command.SetPool(options.FirstPool));
+            await LoopAsync(world, store, life.Token);
+        }
+        catch (Exception e)
+        {
+            inbox.ClosedBecause = stop.IsCancellationRequested ? "the daemon is stopping" : "the store failed: " + e.Message;
+            inbox.FailAll(new StoreException(inbox.ClosedBecause, e));
+            throw;
+        }
+        finally
+        {
+            live.Close();
+            await nodes.EndAsync();
+            _arrival = null;
+        }
+    }
+
+    private async Task LoopAsync(World world, IStore store, CancellationToken ct)
+    {
+        while (await WaitAsync(world.NextTick, ct))
+        {
+            var letters = inbox.TakeAll();
+            List<Command> commands = [.. letters.SelectMany(l => l.Commands)];
+            try
+            {
+                var outcome = world.Apply(commands, clock.GetUtcNow());
+                if (outcome.Changes.Count > 0 || outcome.Events.Count > 0) await store.CommitAsync(outcome.Changes, outcome.Events, CancellationToken.None);
+                live.Publish(outcome);
+                Answer(letters, outcome.Answers);
+                nodes.Post(outcome.Effects);
+            }
+            catch (Exception e)
+            {
+                foreach (var letter in letters) letter.Reply?.TrySetException(new StoreException("the store failed; whether this was stored is unknown", e));
+                throw;
+            }
+        }
+    }
+
+    private static void Answer(List<Inbox.Letter> letters, IReadOnlyList<Answer> answers)
+    {
+        var at = 0;
+        foreach (var letter in letters)
+        {
+            letter.Reply?.TrySetResult([.. answers.Skip(at).Take(letter.Commands.Count)]);
+            at += letter.Commands.Count;
+        }
+    }
+
+    /// <summary>Until there is something to apply, or a tick is due; false once nothing will come any more.</summary>
+    private async Task<bool> WaitAsync(DateTimeOffset? tick, CancellationToken ct)
+    {
+        _arrival ??= inbox.WaitAsync(ct).AsTask();
+        if (!_arrival.IsCompleted && tick is { } at)
+        {
+            var wait = at - clock.GetUtcNow();
+            if (wait > TimeSpan.Zero)
+            {
+                using var timer = CancellationTokenSource.CreateLinkedTokenSource(ct);
+                await Task.WhenAny(_arrival, Task.Delay(wait, clock, timer.Token));
+                await timer.CancelAsync();
+            }
+            if (!_arrival.IsCompleted)
+            {
+                ct.ThrowIfCancellationRequested();
+                return true;
+            }
+        }
+        var arrival = _arrival;
+        _arrival = null;
+        return await arrival;
+    }
+
+    private Task<bool>? _arrival;
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "leads on {Store}, {Jobs} live jobs")]
+    private partial void LogLeads(string store, int jobs);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Message}; begins again from the store in {Seconds} s")]
+    private partial void LogStoreFailed(string message, double seconds);
+}
