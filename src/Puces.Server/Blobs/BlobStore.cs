@@ -39,6 +39,7 @@ public sealed class BlobStore(string folder)
                 file.Flush(flushToDisk: true);
             }
             File.Move(part, path, overwrite: true);
+            SyncFolder(Path.GetDirectoryName(path)!);
             return new BlobResult.Stored();
         }
         catch (ArchiveException e)
@@ -53,6 +54,20 @@ public sealed class BlobStore(string folder)
         {
             File.Delete(part);
         }
+    }
+
+    /// <summary>A job that is stored may rely on the name as well as on the bytes.</summary>
+    private static void SyncFolder(string path)
+    {
+        using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        RandomAccess.FlushToDisk(handle);
+    }
+
+    /// <summary>Deletes uploads that an end of the daemon has broken off; to be called before any begins.</summary>
+    public void ClearLeftovers()
+    {
+        if (!Directory.Exists(folder)) return;
+        foreach (var left in Directory.EnumerateFiles(folder, "*.part", SearchOption.AllDirectories)) File.Delete(left);
     }
 
     private static async Task<string> CopyAsync(Stream body, FileStream file, CancellationToken ct)
