@@ -39,7 +39,7 @@ public sealed class BlobStore(string folder)
                 file.Flush(flushToDisk: true);
             }
             File.Move(part, path, overwrite: true);
-            SyncFolder(Path.GetDirectoryName(path)!);
+            FolderSync.Flush(Path.GetDirectoryName(path)!);
             return new BlobResult.Stored();
         }
         catch (ArchiveException e)
@@ -54,13 +54,6 @@ public sealed class BlobStore(string folder)
         {
             File.Delete(part);
         }
-    }
-
-    /// <summary>A job that is stored may rely on the name as well as on the bytes.</summary>
-    private static void SyncFolder(string path)
-    {
-        using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-        RandomAccess.FlushToDisk(handle);
     }
 
     /// <summary>Deletes uploads that an end of the daemon has broken off; to be called before any begins.</summary>
