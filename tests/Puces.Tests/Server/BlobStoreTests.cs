@@ -74,6 +74,13 @@ public sealed class BlobStoreTests : IDisposable
         Assert.Contains(why, await RefusalAsync(Pack(new PaxTarEntry(TarEntryType.SymbolicLink, "d/l") { LinkName = target })), StringComparison.Ordinal);
 
     [Fact]
+    public async Task A_name_longer_than_a_disk_takes_is_refused()
+    {
+        Assert.Contains("too long", await RefusalAsync(Pack(Text(new string('é', 128)))), StringComparison.Ordinal);
+        Assert.Contains("too long", await RefusalAsync(Pack(Text(string.Concat(Enumerable.Repeat("folder/", 500)) + "a"))), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Devices_and_pipes_are_refused() =>
         Assert.Contains("Fifo", await RefusalAsync(Pack(new PaxTarEntry(TarEntryType.Fifo, "pipe"))), StringComparison.Ordinal);
 
