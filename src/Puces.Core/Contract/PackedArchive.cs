@@ -1,5 +1,6 @@
 using System.Formats.Tar;
 using System.IO.Compression;
+using System.Text;
 
 namespace Puces.Core.Contract;
 
@@ -13,6 +14,7 @@ public sealed class ArchiveException(string message) : Exception(message);
 public static class PackedArchive
 {
     private const int MostEntries = 200_000;
+    private const int LongestName = 255, LongestPath = 3000;
     private const long LargestUnpacked = 64L << 30;
 
     /// <summary>Reads the archive to its end, and throws <see cref="ArchiveException"/> for what must not be unpacked, or is too much.</summary>
@@ -76,6 +78,9 @@ public static class PackedArchive
         if (path.Contains('\0', StringComparison.Ordinal)) throw new ArchiveException($"'{Shown(entry)}' has a zero byte in its path");
         var parts = path.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(p => p != ".").ToArray();
         if (Array.IndexOf(parts, "..") >= 0) throw new ArchiveException($"'{Shown(entry)}' leads outside by '..': '{Shown(path)}'");
+        // Linux takes 255 bytes for a name and 4095 for a path, of which the folder that is unpacked to needs some.
+        if (parts.Any(p => Encoding.UTF8.GetByteCount(p) > LongestName) || Encoding.UTF8.GetByteCount(path) > LongestPath)
+            throw new ArchiveException($"'{Shown(entry)}' has a path that is too long: at most {LongestName} bytes for a name and {LongestPath} for all of it");
         return parts;
     }
 

@@ -39,6 +39,7 @@ public sealed class BlobStore(string folder)
                 file.Flush(flushToDisk: true);
             }
             File.Move(part, path, overwrite: true);
+            FolderSync.Flush(Path.GetDirectoryName(path)!);
             return new BlobResult.Stored();
         }
         catch (ArchiveException e)
@@ -53,6 +54,13 @@ public sealed class BlobStore(string folder)
         {
             File.Delete(part);
         }
+    }
+
+    /// <summary>Deletes uploads that an end of the daemon has broken off; to be called before any begins.</summary>
+    public void ClearLeftovers()
+    {
+        if (!Directory.Exists(folder)) return;
+        foreach (var left in Directory.EnumerateFiles(folder, "*.part", SearchOption.AllDirectories)) File.Delete(left);
     }
 
     private static async Task<string> CopyAsync(Stream body, FileStream file, CancellationToken ct)

@@ -43,7 +43,7 @@ public static class Pages
             a.Number.ToString(CultureInfo.InvariantCulture), E(string.Join(", ", a.Nodes)), Time(a.Decided),
             a is { Started: { } from, Ended: { } to } ? Length(to - from) : "", a.ExitCode?.ToString(CultureInfo.InvariantCulture) ?? "", E(a.Reason), E(a.Checkpoint),
         }), "None yet.");
-        html.Append($"<h2>Log</h2><pre id=\"log\" data-from=\"/api/v1/jobs/{job.Id}/logs?follow=true\"></pre></main>");
+        html.Append($"<h2>Log</h2><pre id=\"log\" data-job=\"/api/v1/jobs/{job.Id}\" data-from=\"/api/v1/jobs/{job.Id}/logs?follow=true\"></pre></main>");
         return Page($"{job.Id} {job.Name}", html.ToString());
     }
 

@@ -15,6 +15,10 @@ public sealed class LogBook(string folder)
 {
     private readonly ConcurrentDictionary<string, Copy> _copies = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<JobId, TaskCompletionSource> _readers = new();
+    private volatile bool _isFailing;
+
+    /// <summary>A log cannot be written, and why. Said once, until one can be written again.</summary>
+    public event Action<string>? Problem;
 
     /// <summary>
     /// Adds a chunk of a rank's log where it follows on what is here; what is here already is passed over. False where it does not
@@ -31,10 +35,13 @@ public sealed class LogBook(string folder)
             {
                 if (!copy.Add(chunk)) return Expect(copy, out expected);
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
+                if (!_isFailing) Problem?.Invoke($"the log of {chunk.Tag} cannot be written: {e.Message}");
+                _isFailing = true;
                 return Expect(copy, out expected);
             }
+            _isFailing = false;
             expected = copy.Length;
             if (chunk.IsLast) copy.Close();
         }
@@ -94,6 +101,18 @@ public sealed class LogBook(string folder)
         }
     }
 
+    /// <summary>Deletes the logs of a job that has ended. Already gone is not an error.</summary>
+    public Task DeleteAsync(JobId job) => Task.Run(() =>
+    {
+        foreach (var file in LogFile.Of(FolderOf(job), job))
+        {
+            Forget(Path.GetFileNameWithoutExtension(file.Path));
+            File.Delete(file.Path);
+            File.Delete(file.Path + ".gaps");
+        }
+        if (_readers.TryRemove(job, out var waiting)) waiting.TrySetResult();
+    });
+
     private string FolderOf(JobId job) => Path.Combine(folder, (job.Value / 1000).ToString(CultureInfo.InvariantCulture));
 
     private Copy Find(string tag) => _copies.GetOrAdd(tag, t =>
@@ -132,7 +151,7 @@ public sealed class LogBook(string folder)
             if (chunk.Offset > Length)
             {
                 if (chunk.DroppedLines == 0) return false;
-                Gap(chunk.Offset, chunk.DroppedLines);
+                Gap(chunk);
             }
             var known = Length - chunk.Offset;
             if (known < data.Length)
@@ -143,21 +162,26 @@ public sealed class LogBook(string folder)
             return true;
         }
 
-        private void Gap(long offset, long lines)
+        private void Gap(FromNode.Log chunk)
         {
+            // The time of what follows, so that a reader who sorts by time finds the word where the lines are missing.
+            var at = LogFile.TimeOf(chunk.Data) ?? LogFile.LastTime(_path);
             var marker = Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
-                $"{LastTime()} p … {lines} lines ({offset - Length} bytes) were dropped on the node: its log limit was reached …\n"));
+                $"{(EndsTorn() ? "\n" : "")}{at.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'} p … {chunk.DroppedLines} lines ({chunk.Offset - Length} bytes) were dropped on the node: its log limit was reached …\n"));
             // Noted before the marker is written: a position that the file does not reach does not count.
-            var missing = offset - _position - marker.Length;
+            var missing = chunk.Offset - _position - marker.Length;
             File.AppendAllText(_path + ".gaps", string.Create(CultureInfo.InvariantCulture, $"{_position + marker.Length} {missing}\n"));
             Write(marker);
             _missing = missing;
         }
 
-        private string LastTime()
+        /// <summary>A crash has cut the last record: the rest of it is among what was dropped.</summary>
+        private bool EndsTorn()
         {
-            var last = LogFile.LastTime(_path);
-            return last.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
+            if (_position == 0) return false;
+            using var file = File.OpenHandle(_path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            var last = new byte[1];
+            return RandomAccess.Read(file, last, _position - 1) == 1 && last[0] != '\n';
         }
 
         private void Write(ReadOnlySpan<byte> data)

@@ -54,13 +54,17 @@ internal sealed record LogFile(string Path, int Attempt, int Rank)
 
     private static LogRecord Parse(ReadOnlySpan<byte> record, long end)
     {
-        if (record.Length < StampLength + 2 || record[StampLength] != ' '
-            || !DateTimeOffset.TryParseExact(Encoding.ASCII.GetString(record[..StampLength]), "yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at))
+        if (record.Length < StampLength + 2 || record[StampLength] != ' ' || TimeOf(record) is not { } at)
             return new(default, "puces", Encoding.UTF8.GetString(record), false, end);
         var letter = (char)record[StampLength + 1];
         var stream = char.ToLowerInvariant(letter) switch { 'o' => "out", 'e' => "err", _ => "puces" };
         return new(at, stream, record.Length > StampLength + 3 ? Encoding.UTF8.GetString(record[(StampLength + 3)..]) : "", char.IsUpper(letter), end);
     }
+
+    /// <summary>The time of a record; null where it is none.</summary>
+    public static DateTimeOffset? TimeOf(ReadOnlySpan<byte> record) => record.Length >= StampLength
+        && DateTimeOffset.TryParseExact(Encoding.ASCII.GetString(record[..StampLength]), "yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
+        ? at : null;
 
     /// <summary>The time of a file's last record; the beginning of time for none.</summary>
     public static DateTimeOffset LastTime(string path)
