@@ -112,10 +112,10 @@ public sealed partial class DocumentationTests : IDisposable
 
     private Puces.Cli.Session Session() => _desk.Session(TextWriter.Null, TextWriter.Null);
 
-    private string? Mistake(IReadOnlyList<string> words)
+    private string? Mistake(string[] words)
     {
         var dashes = words.TakeWhile(w => w != "--").Count();
-        var behind = dashes < words.Count ? words.Skip(dashes + 1).ToList() : null;
+        var behind = dashes < words.Length ? words.Skip(dashes + 1).ToList() : null;
         var parsed = CommandTree.Build(Session(), CommandTree.JsonOption(), behind).Parse([.. words.Take(dashes)]);
         return Puces.Cli.Program.FirstMistake(parsed);
     }
