@@ -75,7 +75,8 @@ internal static class Program
         return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Output = session.Screen.Out, Error = session.Screen.Out }, ct);
     }
 
-    private static string? FirstMistake(ParseResult parsed)
+    /// <summary>What is wrong with a line, in words for people; null where it may be run.</summary>
+    internal static string? FirstMistake(ParseResult parsed)
     {
         var command = parsed.CommandResult.Command;
         if (command.TreatUnmatchedTokensAsErrors)
