@@ -77,7 +77,7 @@ public sealed class FakeDaemon(FakeWorld world) : IAsyncDisposable
         app.MapGet("/api/v1/jobs", (string? state, string? name, string? owner, int? limit, string? cursor) => world.Page(state ?? "live", name, owner, limit ?? 100, cursor));
         app.MapGet("/api/v1/jobs/{id:long}", (long id) => world.Find(id) is { } job ? Results.Ok(new JobDetail(job.View, job.Spec, [])) : NoJob(id));
         app.MapGet("/api/v1/jobs/{id:long}/why", (long id) => world.Find(id) is { } job
-            ? Results.Ok(new WhyView(job.View, 2, job.View.Reason ?? "it does not wait", ["8 H100 on one node"], ["--gpus H100:3"])) : NoJob(id));
+            ? Results.Ok(new WhyView(job.View, job.View.Reason ?? "it does not wait", ["8 H100 on one node"], ["--gpus H100:3"], 2)) : NoJob(id));
         app.MapPost("/api/v1/jobs/{id:long}/cancel", (long id) => world.Find(id) is { } job
             ? Results.Ok(job.Change(v => v with { State = "cancelled", Ended = DateTimeOffset.UtcNow, Position = null })) : NoJob(id));
         app.MapGet("/api/v1/jobs/{id:long}/watch", (long id, CancellationToken ct) => world.Find(id) is { } job

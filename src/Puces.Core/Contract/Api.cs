@@ -41,15 +41,16 @@ public sealed record JobPage(IReadOnlyList<JobView> Jobs, string? Next = null);
 /// <summary>Everything about one job.</summary>
 public sealed record JobDetail(JobView Job, JobSpec Spec, IReadOnlyList<AttemptView> Attempts, string? Workdir = null);
 
+/// <summary>One try at running a job. <paramref name="Decided"/> is when its start was; what has not happened yet is null.</summary>
 public sealed record AttemptView(
-    int Number, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started, DateTimeOffset? Ended,
-    int? ExitCode, string? Reason, double? CpuSeconds, long? PeakMemoryBytes, string? Checkpoint);
+    int Number, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
+    int? ExitCode = null, string? Reason = null, double? CpuSeconds = null, long? PeakMemoryBytes = null, string? Checkpoint = null);
 
 /// <summary>Why a job waits (invariant 9), or where it is.</summary>
-/// <param name="Ahead">Jobs before it in the line.</param>
 /// <param name="Needs">What it waits for, in numbers.</param>
 /// <param name="Hints">What would let it start now.</param>
-public sealed record WhyView(JobView Job, int? Ahead, string Text, IReadOnlyList<string> Needs, IReadOnlyList<string> Hints);
+/// <param name="Ahead">Jobs before it in the line; null once it has left it.</param>
+public sealed record WhyView(JobView Job, string Text, IReadOnlyList<string> Needs, IReadOnlyList<string> Hints, int? Ahead = null);
 
 /// <summary>A pool with its nodes.</summary>
 public sealed record PoolView(

@@ -71,7 +71,7 @@ public sealed record View(
         };
         return job.State switch
         {
-            JobState.Queued q => view with { Position = position, Reason = Reason(job, q, reasons) },
+            JobState.Queued q => view with { Position = position > 0 ? position : null, Reason = Reason(job, q, reasons) },
             JobState.Starting => view with { Reason = "starting on its nodes" },
             JobState.Running r => view with { Started = r.Since },
             JobState.Stopping s => view with { Started = s.Started, Reason = s.Reason == StopReason.Cancelled ? "being cancelled" : "a node of the gang is gone" },
@@ -83,11 +83,10 @@ public sealed record View(
     public WhyView Why(Job job)
     {
         var shown = Show(job);
-        if (job.State is not JobState.Queued queued) return new(shown, null, shown.Reason ?? $"job {job.Id} is {shown.State}", [], []);
-        var ahead = shown.Position!.Value - 1;
-        var text = $"{Ordinal(shown.Position.Value)} of {Line.Count} in line; {shown.Reason}";
+        if (job.State is not JobState.Queued queued) return new(shown, shown.Reason ?? $"job {job.Id} is {shown.State}", [], []);
         IReadOnlyList<NodeUse> nodes = [.. Nodes.Values];
-        return new(shown, ahead, text, [.. Needs(job, queued, nodes)], Waiting.Hints(job.Request, nodes));
+        var text = shown.Position is { } position ? $"{Ordinal(position)} of {Line.Count} in line; {shown.Reason}" : shown.Reason!;
+        return new(shown, text, [.. Needs(job, queued, nodes)], Waiting.Hints(job.Request, nodes), shown.Position - 1);
     }
 
     private IEnumerable<string> Needs(Job job, JobState.Queued queued, IReadOnlyList<NodeUse> nodes)
@@ -100,6 +99,7 @@ public sealed record View(
     private string Reason(Job job, JobState.Queued queued, Dictionary<Request, string>? reasons)
     {
         if (queued.NotBefore is { } until) return $"tried again at {until.UtcDateTime:HH:mm:ss} UTC, after attempt {job.Attempts} failed";
+        if (Line.Count > 0 && Line[0].Job == job.Id && Placement.Find(job.Request, [.. Nodes.Values]) is not null) return "is first in line and fits: it is about to start";
         if (reasons is null) return Waiting.Reason(job.Request, [.. Nodes.Values]);
         if (!reasons.TryGetValue(job.Request, out var reason)) reasons[job.Request] = reason = Waiting.Reason(job.Request, [.. Nodes.Values]);
         return reason;

@@ -53,7 +53,7 @@ public static class Pages
         var (job, html) = (detail.Job, new StringBuilder());
         Fact(html, "state", State(job));
         Fact(html, "asks for", E(job.Request));
-        if (job.Position is not null && why is not null) Fact(html, "waits", E(why.Text) + string.Concat(why.Hints.Select(h => $"<br>{E(h)}")));
+        if (job.State == "queued" && why is not null) Fact(html, "waits", E(why.Text) + string.Concat(why.Hints.Select(h => $"<br>{E(h)}")));
         else if (job.Reason is not null) Fact(html, "reason", E(job.Reason));
         if (job.Nodes is not null) Fact(html, "on", E(job.Nodes) + (job.IsVirtual ? " " + Virtual : ""));
         Fact(html, "project", E(job.Project) + (job.Owner.Length > 0 ? " · " + E(job.Owner) : ""));

@@ -28,7 +28,7 @@ public sealed class PagesTests
         string[] pages =
         [
             Pages.Overview(Pools, [Job], [Job], [Job], Info), Pages.OverviewFragment(Pools, [Job], [Job], [Job], Info),
-            Pages.Job(Detail, new(Job, 0, Nasty, [Nasty], [Nasty])), Pages.JobFragment(Detail, new(Job, 0, Nasty, [Nasty], [Nasty])), Pages.Login(Nasty),
+            Pages.Job(Detail, new(Job, Nasty, [Nasty], [Nasty])), Pages.JobFragment(Detail, new(Job, Nasty, [Nasty], [Nasty])), Pages.Login(Nasty),
         ];
         foreach (var page in pages)
         {
