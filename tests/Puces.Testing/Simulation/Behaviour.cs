@@ -4,11 +4,12 @@ using Puces.Core.Jobs;
 namespace Puces.Testing.Simulation;
 
 /// <summary>How one rank goes when it is started: the same for the same seed, however often and wherever it is asked.</summary>
+/// <param name="Duration">Null where it goes on until it is stopped.</param>
 /// <param name="IsRefusalKept">The refusal is on the node's disk; else it is said once.</param>
 public sealed record Behaviour(
-    TimeSpan Delay, TimeSpan Duration, TimeSpan Grace, int ExitCode, ExitCause Cause, bool IsRefused, bool IsRefusalKept, bool IsOrderRefused, bool Saves)
+    TimeSpan Delay, TimeSpan? Duration, TimeSpan Grace, int ExitCode, ExitCause Cause, bool IsRefused, bool IsRefusalKept, bool IsOrderRefused, bool Saves)
 {
-    /// <summary>From this attempt on every rank ends well, so that each job comes to an end.</summary>
+    /// <summary>From this attempt on no rank ends badly by itself, so that each job comes to an end.</summary>
     public const int LastBad = 6;
 
     public static Behaviour Of(ulong seed, AttemptId attempt, int rank)
@@ -25,7 +26,7 @@ public sealed record Behaviour(
         };
         var isRefused = luck.Chance(6) && attempt.Number < LastBad;
         return new(
-            TimeSpan.FromSeconds(luck.Below(3)), TimeSpan.FromSeconds(luck.Of(0, 1, 5, 30, 600, 3600)), TimeSpan.FromSeconds(luck.Of(0, 0, 5, 30)),
+            TimeSpan.FromSeconds(luck.Below(3)), luck.Chance(15) ? null : TimeSpan.FromSeconds(luck.Of(0, 1, 5, 30, 60, 600, 3600)), TimeSpan.FromSeconds(luck.Of(0, 0, 5, 30)),
             code, cause, isRefused, luck.Chance(50), luck.Chance(3) && attempt.Number < LastBad, luck.Chance(30));
     }
 }

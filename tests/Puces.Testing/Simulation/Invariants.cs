@@ -101,6 +101,8 @@ public static class Invariants
         List<TrueEnd?> ends = [.. attempt.Nodes.Select((_, rank) => scene.Ends(RankTag.Of(attempt.Id, rank)))];
         if (ends.Any(e => e is { IsWiped: true })) return;
         var verdicts = ends.Where(e => e?.Verdict is not null).Select(e => e!.Verdict!).ToList();
+        var own = verdicts.Where(v => v is not ({ ExitCode: 0, Cause: ExitCause.Exit } or { Cause: ExitCause.Stopped })).Select(v => v.ExitCode).ToList();
+        Require(own.Count == 0 || attempt.ExitCode is not { } told || own.Contains(told), Invariant.VerdictKept, $"attempt {attempt.Id} is stored with the exit code of a rank that was told to stop");
         if (attempt.ExitCode is { } code)
             Require(verdicts.Count == ends.Count && code == 0 ? verdicts.All(v => v.ExitCode == 0) : verdicts.Any(v => v.ExitCode == code),
                 Invariant.VerdictKept, $"attempt {attempt.Id} is stored with exit code {code}, and ended with {string.Join(", ", verdicts.Select(v => v.ExitCode))}");

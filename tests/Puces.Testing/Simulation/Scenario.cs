@@ -12,11 +12,12 @@ public sealed class Scenario
     public Scenario(Luck luck, DateTimeOffset now)
     {
         Pools = luck.Chance(70) ? [new("office", Nodes: 4, Gpus: "H100:4")] : [new("office", Nodes: 4, Gpus: "H100:4"), new("attic", Nodes: 4)];
-        var count = luck.Between(1, 4);
+        var count = luck.Of(1, 2, 2, 3, 3, 4);
+        var usual = luck.Of(Models);
         for (var i = 0; i < count; i++)
         {
             var pool = Pools[luck.Below(Pools.Length)].Name;
-            var model = luck.Of(Models);
+            var model = luck.Chance(75) ? usual : luck.Of(Models);
             Machines.Add(Cluster.NodeOf($"{pool}/n{i + 1}", luck.Of(0, 2, 4, 4), model, luck.Of(4, 8), luck.Of(16, 64)) with { Since = now });
         }
         for (var i = luck.Between(1, 7); i > 0; i--) Requests.Add(new(NewJob(luck), Key(luck, i)));
@@ -43,7 +44,7 @@ public sealed class Scenario
         return new(
             "job", "default", "ada", luck.Of(0, 0, 0, -100, 100),
             new(gpus == 0 ? [] : luck.Chance(25) ? [first, new(luck.Between(1, 2), luck.Of(Models))] : [first],
-                luck.Chance(60) ? 1 : luck.Between(1, Math.Max(1, luck.Chance(90) ? alike : 4)), luck.Of(0, 0, 1000, 2000), new(luck.Of(0, 0, 0, 4, 12) * 1_000_000_000L),
+                luck.Chance(50) ? 1 : luck.Between(1, Math.Max(1, luck.Chance(90) ? alike : 4)), luck.Of(0, 0, 1000, 2000), new(luck.Of(0, 0, 0, 4, 12) * 1_000_000_000L),
                 luck.Chance(8) ? [luck.Of("office", "attic")] : []),
             luck.Chance(40) ? Retry.None : new(luck.Below(4), TimeSpan.FromSeconds(luck.Of(0, 1, 10)), [75]));
     }

@@ -59,9 +59,9 @@ public sealed class SimulatedNode(Node hardware, ulong seed)
             foreach (var rank in _ranks.Values)
             {
                 if (!IsOn || rank.IsFinal) continue;
-                var at = rank.Runs ? rank.Report.Started!.Value + rank.Behaviour.Duration : rank.Received + rank.Behaviour.Delay;
-                if (rank.StopBy is { } stop && stop < at) at = stop;
-                if (next is null || at < next) next = at;
+                var at = rank.Runs ? rank.Report.Started + rank.Behaviour.Duration : rank.Received + rank.Behaviour.Delay;
+                if (rank.StopBy is { } stop && !(at < stop)) at = stop;
+                if (at is not null && !(next < at)) next = at;
             }
             return next;
         }

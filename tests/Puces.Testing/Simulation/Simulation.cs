@@ -82,7 +82,7 @@ public sealed class Simulation
             case 3: if (node.IsOn) { Break(node); node.TurnOff(isWiped: _luck.Chance(25)); } break;
             case 4: if (!node.IsOn && !node.HasLeft) node.TurnOn(_now); break;
             case 5: node.KillOne(_luck); break;
-            case 6: Kill(); break;
+            case 6: Kill(); if (_luck.Chance(50)) Begin(); break;
             case 7: Apply(int.MaxValue, _luck.Of(Death.BeforeCommit, Death.AfterCommit)); break;
             case 8: if (node.Line is { Count: > 1 } said && said[^1] is FromNode.Report or FromNode.Gone) said.Add(said[_luck.Between(1, said.Count - 1)]); break;
             case 9: if (_under[node.Id] is { Count: > 0 } sent) sent.Insert(_luck.Below(sent.Count), sent[0]); break;
@@ -267,7 +267,7 @@ public sealed class Simulation
         for (var round = 0; round < PatienceRounds; round++)
         {
             if (!Round()) continue;
-            // What still waits, waits for what is not there.
+            // What still waits, waits for what is not there; what runs, runs until it is stopped.
             if (_daemon!.World.Jobs.Count == 0)
             {
                 Look(_daemon.Apply(0, Death.None, _now, Send), isFinal: true);
@@ -275,7 +275,7 @@ public sealed class Simulation
             }
             foreach (var job in _daemon.World.Jobs.ToList())
             {
-                if (job.State is not JobState.Queued) throw new BrokenException(Invariant.JobKept, $"job {job.Id} is {job.State.Word} for ever");
+                if (job.State is not (JobState.Queued or JobState.Running)) throw new BrokenException(Invariant.JobKept, $"job {job.Id} is {job.State.Word} for ever");
                 _daemon.Tell(new Command.Cancel(job.Id, "ada"));
             }
         }
