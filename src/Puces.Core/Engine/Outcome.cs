@@ -42,7 +42,10 @@ public abstract record Effect
 {
     private Effect() { }
 
-    /// <summary>Start every rank of the attempt on the nodes of its allocation.</summary>
+    /// <summary>
+    /// Start every rank of the attempt on the nodes of its allocation. Where a node has said hello since this was decided, its rank is
+    /// left out: the world answers a hello itself.
+    /// </summary>
     public sealed record Start(AttemptId Attempt, Allocation Allocation) : Effect;
 
     /// <summary>Start one rank again: its node has come back and does not have it.</summary>
