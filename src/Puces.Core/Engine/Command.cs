@@ -23,7 +23,8 @@ public abstract record Command
     public sealed record Exited(AttemptId Attempt, int Rank, string Node, Verdict Verdict) : Command;
 
     /// <summary>The node's runner says that a rank ended without a verdict, and that nothing of it runs any more.</summary>
-    public sealed record Vanished(AttemptId Attempt, int Rank, string Node, string Evidence) : Command;
+    /// <param name="Began">When it began; null where none of the user's code ran.</param>
+    public sealed record Vanished(AttemptId Attempt, int Rank, string Node, string Evidence, DateTimeOffset? Began = null) : Command;
 
     /// <summary>The node answers and has nothing of a rank: it never arrived there, or is gone.</summary>
     public sealed record Lost(AttemptId Attempt, int Rank, string Node, string Evidence) : Command;
