@@ -87,11 +87,12 @@ public static class Program
 
     private static async Task<int> RunAsync(WebApplication app)
     {
+        // Before anybody learns where to ask: who does will read it at once.
+        var tokens = app.Services.GetRequiredService<Tokens>();
         await app.StartAsync();
         var file = app.Services.GetRequiredService<ServerFile>();
         var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         file.Listens(url);
-        var tokens = app.Services.GetRequiredService<Tokens>();
         Console.Error.WriteLine($"pucesd {Version} listens on {url}; its token is in {tokens.File}");
         await app.WaitForShutdownAsync();
         file.Forget();

@@ -26,6 +26,12 @@ public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
     /// <summary>The daemon's data folder.</summary>
     public string Data { get; init; } = Directory.CreateTempSubdirectory("puces-daemon-").FullName;
 
+    /// <summary>The data folder as the daemon sees it, where that is not as the test does.</summary>
+    public string DataInside { get => field ?? Data; init; }
+
+    /// <summary>A program and its arguments that start the daemon in surroundings of its own.</summary>
+    public string[] Inside { get; init; } = [];
+
     /// <summary>What its environment has beside that of the tests.</summary>
     public Dictionary<string, string> Variables { get; } = [];
 
@@ -67,7 +73,7 @@ public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
     public void Launch()
     {
         // The shell only leads its output into a file that outlives it: a pipe would die with whoever reads it.
-        string[] words = ["-c", "exec \"$0\" \"$@\" >>\"$PUCES_TEST_OUTPUT\" 2>&1", Program, "--data", Data, .. arguments];
+        string[] words = ["-c", "exec \"$@\" >>\"$PUCES_TEST_OUTPUT\" 2>&1", "sh", .. Inside, Program, "--data", DataInside, .. arguments];
         var start = new ProcessStartInfo("/bin/sh", words) { RedirectStandardInput = true };
         start.Environment["PUCES_TEST_OUTPUT"] = ErrorFile;
         foreach (var (name, value) in Variables) start.Environment[name] = value;
@@ -166,7 +172,7 @@ public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
             try
             {
                 var works = new DirectoryInfo(folder + "/cwd").LinkTarget ?? "";
-                if (works.StartsWith(Data, StringComparison.Ordinal) || File.ReadAllText(folder + "/cmdline").Contains(Data, StringComparison.Ordinal)) found.Add(pid);
+                if (works.StartsWith(DataInside, StringComparison.Ordinal) || File.ReadAllText(folder + "/cmdline").Contains(DataInside, StringComparison.Ordinal)) found.Add(pid);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {

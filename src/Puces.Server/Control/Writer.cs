@@ -46,11 +46,11 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
             using var life = CancellationTokenSource.CreateLinkedTokenSource(stop, store.Deposed);
             var stored = await store.LoadAsync(clock.GetUtcNow() - World.KeyLife, life.Token);
             var world = new World(stored.LiveJobs, stored.LiveAttempts, stored.Pools, stored.Keys, stored.LastJob, stored.LastEvent, clock.GetUtcNow());
+            server.Leads();
             live.Lead(store, View.Of(stored.LiveJobs, stored.LiveAttempts, stored.Pools), stored.LastEvent);
             // What slipped in while the last life ended is of that life.
             inbox.FailAll(new StoreException("the daemon begins again from its store"));
             inbox.ClosedBecause = null;
-            server.Leads();
             LogLeads(store.Description, stored.LiveJobs.Count);
             nodes.Begin(store, world.Resume());
             if (stored.Pools.Count == 0) inbox.Tell(new Command.SetPool(options.FirstPool));
