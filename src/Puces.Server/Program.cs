@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Text.Json;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Puces.Core.Contract;
@@ -35,8 +34,7 @@ public static class Program
             VirtualDevices.Of(options.FirstPool.Gpus ?? "");
             Prepare(options);
             await using var app = Build(options);
-            await RunAsync(app, options);
-            return 0;
+            return await RunAsync(app);
         }
         catch (Exception e) when (e is FormatException or StoreException or IOException or UnauthorizedAccessException)
         {
@@ -67,7 +65,7 @@ public static class Program
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ContractJson.Default));
         builder.Services.AddSingleton(options).AddSingleton(TimeProvider.System)
-            .AddSingleton<Inbox>().AddSingleton<Live>().AddSingleton<Nodes>().AddSingleton<Orders>()
+            .AddSingleton<Inbox>().AddSingleton<Live>().AddSingleton<Nodes>().AddSingleton<Orders>().AddSingleton<ServerFile>()
             .AddSingleton(new LogBook(Path.Combine(options.Data, "logs"))).AddSingleton(new BlobStore(Path.Combine(options.Data, "blobs")))
             .AddSingleton(_ => new Tokens(options.Data)).AddSingleton(_ => new SecretBox(options.Data))
             .AddHostedService<Writer>();
@@ -87,17 +85,19 @@ public static class Program
         return app;
     }
 
-    private static async Task RunAsync(WebApplication app, ServerOptions options)
+    private static async Task<int> RunAsync(WebApplication app)
     {
-        await app.StartAsync();
-        var file = Path.Combine(options.Data, "server.json");
-        var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        await File.WriteAllTextAsync(file + ".tmp", JsonSerializer.Serialize(new { url, pid = Environment.ProcessId, version = Version }));
-        File.Move(file + ".tmp", file, overwrite: true);
+        // Before anybody learns where to ask: who does will read it at once.
         var tokens = app.Services.GetRequiredService<Tokens>();
+        await app.StartAsync();
+        var file = app.Services.GetRequiredService<ServerFile>();
+        var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        file.Listens(url);
         Console.Error.WriteLine($"pucesd {Version} listens on {url}; its token is in {tokens.File}");
         await app.WaitForShutdownAsync();
-        File.Delete(file);
+        file.Forget();
+        // A writer that met what it does not know ends the daemon: whoever guards it is to start it again.
+        return app.Services.GetServices<IHostedService>().OfType<Writer>().Single().ExecuteTask is { IsFaulted: true } ? 1 : 0;
     }
 
     private static async Task<int> BackupAsync(string file, ServerOptions options)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Puces.Core.Contract;
 using Puces.Core.Jobs;
+using Puces.Server.Blobs;
 using Puces.Server.Store;
 
 namespace Puces.Server.Api;
@@ -51,6 +52,7 @@ internal static partial class Problems
             case JobFileException j: return new("the job has mistakes", 422, null, null, j.ErrorsInRequest());
             case JsonException j: return new("the body is not the JSON that is expected here", 400, j.Message);
             case BadHttpRequestException b: return new(b.Message, b.StatusCode);
+            case IOException i when BlobStore.IsFull(i): return new("the daemon's disk is full; ask again when there is room", 503, i.Message);
             case StoreException s: return new("the daemon cannot store now; ask again with the same Idempotency-Key", 503, s.Message);
         }
         LogBug(context.RequestServices.GetRequiredService<ILogger<Problem>>(), e, context.Request.Method, context.Request.Path);

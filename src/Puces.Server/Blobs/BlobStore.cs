@@ -46,7 +46,7 @@ public sealed class BlobStore(string folder)
         {
             return new BlobResult.Refused(e.Message);
         }
-        catch (IOException e) when (e is not Microsoft.AspNetCore.Connections.ConnectionResetException)
+        catch (IOException e) when (e is not Microsoft.AspNetCore.Connections.ConnectionResetException && !IsFull(e))
         {
             return new BlobResult.Refused("it could not be stored: " + e.Message);
         }
@@ -55,6 +55,9 @@ public sealed class BlobStore(string folder)
             File.Delete(part);
         }
     }
+
+    /// <summary>The disk, or our part of it, has no room: .NET gives the system's own number.</summary>
+    public static bool IsFull(IOException e) => e.HResult is 28 or 122;
 
     /// <summary>Deletes uploads that an end of the daemon has broken off; to be called before any begins.</summary>
     public void ClearLeftovers()
