@@ -105,13 +105,14 @@ public static partial class Program
 
     private static async Task RunAsync(WebApplication app, ServerOptions options)
     {
+        // Whoever finds the address needs the token too.
+        var tokens = app.Services.GetRequiredService<Tokens>();
         await app.StartAsync();
         var file = Path.Combine(options.Data, "server.json");
         var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         var text = JsonSerializer.Serialize(new { url, pid = Environment.ProcessId, version = Version });
         await File.WriteAllTextAsync(file + ".tmp", text);
         File.Move(file + ".tmp", file, overwrite: true);
-        var tokens = app.Services.GetRequiredService<Tokens>();
         Console.Error.WriteLine($"pucesd {Version} listens on {url}; its token is in {tokens.File}");
         await app.WaitForShutdownAsync();
         // With PostgreSQL two daemons may share the folder: what the other has written is its own.
