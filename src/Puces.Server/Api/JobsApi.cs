@@ -38,7 +38,8 @@ internal static class JobsApi
         var job = answer.Job ?? await live.Store.JobAsync(answer.Id!.Value, context.RequestAborted) ?? throw new RequestException(410, "the job of this key is no longer kept");
         if (!answer.IsRepeat) orders.Remember(job.Id, submitted);
         context.Response.Headers.Location = $"/api/v1/jobs/{job.Id}";
-        await Replies.JsonAsync(context, live.View.Show(job), ContractJson.Default.JobView, answer.IsRepeat ? 200 : 201);
+        // It may have been started in the same instant.
+        await Replies.JsonAsync(context, live.View.Show(live.View.Live.GetValueOrDefault(job.Id) ?? job), ContractJson.Default.JobView, answer.IsRepeat ? 200 : 201);
     }
 
     private static async Task SubmitManyAsync(HttpContext context, Inbox inbox, Live live, BlobStore blobs, TimeProvider clock)
