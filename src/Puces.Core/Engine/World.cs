@@ -99,11 +99,11 @@ public sealed partial class World
 
     private Answer Submit(Command.Submit c, Batch batch)
     {
-        if (c.Key is { } key && _keys.TryGetValue(key.Key, out var first))
+        if (c.Key is { } key)
         {
-            return first.Body != key.Body
-                ? new(Error: $"this Idempotency-Key was used for another request (job {first.Job}); use a new one")
-                : new(_jobs.GetValueOrDefault(first.Job), IsRepeat: true, Id: first.Job);
+            if (_keys.TryGetValue(c.Batch ?? key.Key, out var used) && used.Body != key.Body)
+                return new(Error: $"this Idempotency-Key was used for another request (job {used.Job}); use a new one");
+            if (_keys.TryGetValue(key.Key, out var first)) return new(_jobs.GetValueOrDefault(first.Job), IsRepeat: true, Id: first.Job);
         }
         var request = Shared(c.Job.Request);
         var retry = c.Job.Retry == Retry.None ? Retry.None : c.Job.Retry;
