@@ -25,7 +25,9 @@ public sealed class AgentKilledTests(ITestOutputHelper output)
         var (killed, stopped, both, stood) = (0, 0, 0, TimeSpan.Zero);
         for (var blow = 0; blow < blows; blow++)
         {
-            await Task.Delay(random.Next(800), Ct);
+            // Now and then before it has said a word, else while it is at work.
+            if (blow % 5 > 0) await client.UntilUpAsync(Ct);
+            await Task.Delay(random.Next(blow % 5 > 0 ? 1500 : 100), Ct);
             int agent;
             for (var begun = Stopwatch.StartNew(); ; await Task.Delay(10, Ct))
             {

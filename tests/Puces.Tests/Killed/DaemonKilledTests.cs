@@ -45,7 +45,7 @@ public sealed class DaemonKilledTests(ITestOutputHelper output)
                     if (daemon.HasExited) hit[daemon.Variables["PUCES_CRASH"].Split(':')[0]]++;
                     break;
             }
-            if (kill % Math.Max(8, kills / 8) == 5 && load.TryKillLong(watcher: longKills % 2 == 0)) longKills++;
+            if (kill >= longKills * kills / 8 + 5 && load.TryKillLong(watcher: longKills % 2 == 0)) longKills++;
             await daemon.KillAsync();
             if (await IsBetweenAsync(daemon)) between++;
             daemon.With("PUCES_CRASH", (kill + 1) % 5 < 3 ? "" : string.Create(CultureInfo.InvariantCulture, $"{Points[random.Next(Points.Length)]}:{1 + random.Next(4)}"));
