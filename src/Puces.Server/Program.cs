@@ -12,7 +12,7 @@ using Puces.Server.Store;
 namespace Puces.Server;
 
 /// <summary>The daemon.</summary>
-public static class Program
+public static partial class Program
 {
     private const long LargestBody = 64L << 20;
 
@@ -33,6 +33,7 @@ public static class Program
             var options = ServerOptions.Parse(arguments, Environment.GetEnvironmentVariable);
             VirtualDevices.Of(options.FirstPool.Gpus ?? "");
             Prepare(options);
+            await CheckFreeAsync(options);
             await using var app = Build(options);
             return await RunAsync(app);
         }
@@ -48,6 +49,15 @@ public static class Program
         Directory.CreateDirectory(options.Data);
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(options.Data, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         foreach (var folder in (string[])["blobs", "logs", "runner"]) Directory.CreateDirectory(Path.Combine(options.Data, folder));
+    }
+
+    /// <summary>A second daemon on one SQLite file could only wait, while its server.json misled clients. Other trouble with the store may pass: the writer says it and tries again.</summary>
+    private static async Task CheckFreeAsync(ServerOptions options)
+    {
+        await using var store = Stores.Open(options.Store);
+        if (store is not SqliteStore) return;
+        try { await store.LeadAsync(CancellationToken.None); }
+        catch (StoreException e) when (!e.IsFenced) { }
     }
 
     /// <summary>The application, not yet started.</summary>
@@ -69,15 +79,21 @@ public static class Program
             .AddSingleton(new LogBook(Path.Combine(options.Data, "logs"))).AddSingleton(new BlobStore(Path.Combine(options.Data, "blobs")))
             .AddSingleton(_ => new Tokens(options.Data)).AddSingleton(_ => new SecretBox(options.Data))
             .AddHostedService<Writer>();
+        // Thrown, so that it is told as every other mistake is.
+        builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         Description.Add(builder.Services);
 
         var app = builder.Build();
+        app.Services.GetRequiredService<BlobStore>().ClearLeftovers();
+        app.Services.GetRequiredService<LogBook>().Problem += message => LogTrouble(app.Logger, message);
         app.Use((context, next) => Problems.HandleAsync(context, next));
         app.Use((context, next) => Doors.HandleAsync(context, next, app.Services.GetRequiredService<Tokens>()));
+        // Explicit, or the framework would choose the route before the doors are passed: a stranger learns nothing of what there is.
+        app.UseRouting();
         app.MapGet("/healthz", () => "ok\n").ExcludeFromDescription();
         app.MapGet("/readyz", (Live live, Inbox inbox) => live.IsReady ? Results.Text("ready\n") : Results.Text(inbox.ClosedBecause + "\n", statusCode: 503)).ExcludeFromDescription();
         app.MapOpenApi("/openapi/{documentName}.json");
-        var api = app.MapGroup("/api/v1");
+        var api = app.MapGroup("/api/v1").AddEndpointFilterFactory(Arguments.RefuseUnknown);
         JobsApi.Map(api);
         StreamsApi.Map(api);
         ThingsApi.Map(api);
@@ -111,6 +127,9 @@ public static class Program
         {
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Trouble}")]
+    private static partial void LogTrouble(ILogger logger, string trouble);
 
     private static async Task<int> BackupAsync(string file, ServerOptions options)
     {

@@ -45,7 +45,8 @@ internal sealed class JobFollower(Session session, PucesServer server, JobView f
     public static string Summary(JobView job)
     {
         var parts = new List<string> { Title(job), job.State };
-        if (job is { State: not "succeeded", ExitCode: { } code and not 0 }) parts.Add($"exit code {code}");
+        // The reason of a plain failure begins with the code.
+        if (job is { State: not "succeeded", ExitCode: { } code and not 0 } && job.Reason?.StartsWith($"exit code {code}", StringComparison.Ordinal) != true) parts.Add($"exit code {code}");
         if (job.Started is { } started && job.Ended is { } ended) parts.Add($"ran {Say.Duration(ended - started)}");
         if (job.Attempt > 1) parts.Add($"{job.Attempt} attempts");
         if (job is { State: not "succeeded", Reason: { Length: > 0 } reason }) parts.Add(reason);

@@ -58,5 +58,9 @@ internal static class JobText
     }
 
     private static string Command(RunCommand run) =>
-        run.Arguments is { } arguments ? string.Join(' ', arguments) : (run.Script ?? "").Trim().ReplaceLineEndings("\n" + new string(' ', 14));
+        run.Arguments is { } arguments ? string.Join(' ', arguments.Select(ShellWord)) : (run.Script ?? "").Trim().ReplaceLineEndings("\n" + new string(' ', 14));
+
+    /// <summary>As a shell would need it written.</summary>
+    private static string ShellWord(string word) =>
+        word.Length > 0 && word.All(c => char.IsAsciiLetterOrDigit(c) || "-_./:=,+@%".Contains(c, StringComparison.Ordinal)) ? word : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

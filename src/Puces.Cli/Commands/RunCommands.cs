@@ -49,13 +49,16 @@ internal static class RunCommands
             else
             {
                 tools.Screen.Line(view.Id.ToString(System.Globalization.CultureInfo.InvariantCulture));
-                if (tools.Screen.OutIsTerminal) tools.Screen.Note(tools.Screen.PaintNote($"job {view.Id} is in line; puces logs -f {view.Id} follows it", Tint.Dim));
+                if (tools.Screen.OutIsTerminal) tools.Screen.Note(tools.Screen.PaintNote(Sent(view), Tint.Dim));
             }
             return ExitCodes.Ok;
         }
         var style = new LogStyle(tools.WantsJson(parsed), HasTimes: false, IsGang: job.Spec.Nodes > 1, Since: null);
         return await FollowAsync(tools, server, view, style, ct);
     }
+
+    private static string Sent(JobView job) =>
+        $"job {job.Id} is {(job.State == "queued" ? "in line" : job.State)}{(job is { State: "queued", Reason: { } reason } ? $": {reason}" : "")}; puces logs -f {job.Id} follows it";
 
     /// <summary>Follows a job to its end; when interrupted says how to come back.</summary>
     public static async Task<int> FollowAsync(Tools tools, PucesServer server, JobView view, LogStyle style, CancellationToken ct)

@@ -13,10 +13,9 @@ public sealed record Start(Job Job, Allocation Allocation);
 public static class Scheduler
 {
     /// <summary>The jobs of the line that start now, in order.</summary>
-    /// <param name="line">Waiting jobs, the first first.</param>
     /// <param name="nodes">The nodes now.</param>
     /// <param name="hold">Called for each start as it is decided; afterwards <paramref name="nodes"/> must show its devices as held.</param>
-    public static IReadOnlyList<Start> Decide(IEnumerable<Job> line, IReadOnlyDictionary<string, NodeUse> nodes, Action<Start> hold)
+    public static IReadOnlyList<Start> Decide(Line line, IReadOnlyDictionary<string, NodeUse> nodes, Action<Start> hold)
     {
         var starts = new List<Start>();
         var open = new List<string>(nodes.Count);
@@ -24,10 +23,9 @@ public static class Scheduler
             if (use.Node.IsUp && use.FreeMilliCpus > 0) open.Add(id);
         open.Sort(StringComparer.Ordinal);
         var waiting = new HashSet<Request>();
-        foreach (var job in line)
+        foreach (var job in line.InOrder(waiting))
         {
             if (open.Count == 0) break;
-            if (waiting.Contains(job.Request)) continue;
             if (Placement.Find(job.Request, [.. open.Select(id => nodes[id])]) is { } allocation)
             {
                 starts.Add(new(job, allocation));

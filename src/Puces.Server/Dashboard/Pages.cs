@@ -16,7 +16,7 @@ public static class Pages
     public static string OverviewFragment(PoolList pools, IReadOnlyList<JobView> waiting, IReadOnlyList<JobView> running, IReadOnlyList<JobView> ended, ServerInfo info)
     {
         var html = new StringBuilder();
-        html.Append($"<p class=\"facts\">{info.Waiting} waiting · {info.Running} running · {(info.Leads ? "leads" : "stands by")} · {E(info.Version)}</p>");
+        html.Append($"<p class=\"facts\"><b>Puces</b> {E(info.Version)} · {info.Waiting} waiting · {info.Running} running{(info.Leads ? "" : " · stands by: another daemon leads")}</p>");
         foreach (var pool in pools.Pools) Pool(html, pool);
         Table(html, $"The line ({info.Waiting})", ["", "job", "project", "asks for", "why it waits", "since"], waiting.Select(j => new[]
         {
@@ -37,7 +37,7 @@ public static class Pages
     public static string Job(JobDetail detail, WhyView? why)
     {
         var (job, html) = (detail.Job, new StringBuilder());
-        html.Append($"<main><p><a href=\"/\">all jobs</a></p><h1>{job.Id} {E(job.Name)} {State(job)}</h1><dl id=\"live\" data-from=\"/fragments/jobs/{job.Id}\">{JobFragment(detail, why)}</dl>");
+        html.Append($"<main><p><a href=\"/\">all jobs</a></p><h1>{job.Id} {E(job.Name)}</h1><dl id=\"live\" data-from=\"/fragments/jobs/{job.Id}\">{JobFragment(detail, why)}</dl>");
         Table(html, "Attempts", ["", "nodes", "decided", "took", "exit", "end", "checkpoint"], detail.Attempts.Select(a => new[]
         {
             a.Number.ToString(CultureInfo.InvariantCulture), E(string.Join(", ", a.Nodes)), Time(a.Decided),
@@ -63,9 +63,10 @@ public static class Pages
         return html.ToString();
     }
 
-    public static string Login(string? message) => Page("Puces", $"""
+    /// <param name="to">The page that was asked for, to go on with.</param>
+    public static string Login(string? message, string to = "/") => Page("Puces", $"""
         <main><h1>Puces</h1>{(message is null ? "" : $"<p class=\"bad\">{E(message)}</p>")}
-        <form method="get" action="/"><label>Token <input name="token" type="password" autocomplete="current-password" autofocus></label> <button>Open</button></form>
+        <form method="post" action="/login"><input name="to" type="hidden" value="{E(to)}"><label>Token <input name="token" type="password" autocomplete="current-password" autofocus></label> <button>Open</button></form>
         <p class="facts">On the server's machine, <code>puces dashboard</code> prints the address with its token.</p></main>
         """);
 

@@ -1,0 +1,68 @@
+using System.Globalization;
+using Puces.Bench.Measurements;
+
+namespace Puces.Bench;
+
+/// <summary>Takes the measurements that the command names, one after another, and puts things back as they were.</summary>
+public static class Program
+{
+    private static readonly IReadOnlyList<(string Name, Func<Bench, Task> Take)> All =
+    [
+        ("version", VersionTime.TakeAsync), ("submit", SubmitRate.TakeAsync), ("batch", BatchRate.TakeAsync), ("run", RunRate.TakeAsync),
+        ("start", StartTime.TakeAsync), ("wake", WakeTime.TakeAsync), ("list", ListTime.TakeAsync), ("memory", MemoryUse.TakeAsync),
+    ];
+
+    public static async Task<int> Main(string[] arguments)
+    {
+        try
+        {
+            var options = Options.Parse(arguments, [.. All.Select(m => m.Name)]);
+            await RunAsync(options);
+            return 0;
+        }
+        catch (Exception e) when (e is FormatException or BenchException or IOException or UnauthorizedAccessException or HttpRequestException)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+            return e is FormatException ? 2 : 1;
+        }
+    }
+
+    private static async Task RunAsync(Options options)
+    {
+        Directory.CreateDirectory(options.Folder);
+        try
+        {
+            var report = new Report();
+            await using (var bench = new Bench(options, report))
+            {
+                await DescribeAsync(bench);
+                foreach (var (_, take) in All.Where(m => options.Names.Contains(m.Name))) await take(bench);
+                report.Heading($"At the end: load {Machine.Load}, {Figures.Show(Machine.SyncRate(options.Folder))} syncs/s");
+            }
+            var text = report.Finish();
+            if (options.Out is not { } file) return;
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            await File.WriteAllTextAsync(file, text);
+        }
+        finally
+        {
+            Directory.Delete(options.Folder, recursive: true);
+        }
+    }
+
+    private static async Task DescribeAsync(Bench bench)
+    {
+        var (options, report) = (bench.Options, bench.Report);
+        var puces = (await Shell.RunAsync([Path.Combine(options.Programs, "puces"), "version"])).Trim();
+        var slurm = await bench.SlurmAsync() is { } there ? (await there.RunAsync("sbatch", "--version")).Trim() : "no Slurm";
+        report.Line($"{puces} beside {slurm}{(options.IsQuick ? " (quick: the figures mean nothing)" : "")}");
+        report.Line();
+        report.Line(string.Create(CultureInfo.InvariantCulture, $"date      {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {Machine.Load}"));
+        report.Line($"machine   {Machine.Describe()}");
+        report.Line($"disk      {Machine.FileSystem(options.Folder)}, {Figures.Show(Machine.SyncRate(options.Folder))} syncs/s (4 KiB appended and synced, one after another)");
+        report.Line($"command   {options.Command}");
+        report.Line($"both      4 nodes of 16 CPUs and 4 devices, all on this machine; one file system; callers on this machine too");
+        report.Line($"stored    Puces answers when a job is synced; Slurm answers first and writes within 5 s: a crash loses what it has acknowledged");
+        report.Line($"CPU       by {CpuGroup.Description} round each system: daemons, agents, watchers, jobs; Slurm's commands too, Puces' HTTP callers not");
+    }
+}

@@ -1,0 +1,100 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Puces.Bench;
+
+/// <summary>A real Slurm with its REST daemon, as <c>eng/slurm-local.sh</c> sets it up, in a control group with its commands.</summary>
+internal sealed partial class SlurmSystem : IAsyncDisposable
+{
+    private static readonly byte[] Held = Encoding.UTF8.GetBytes("""
+        {"job": {"name": "no-op", "hold": true, "environment": {"PATH": "/usr/bin:/bin"}, "current_working_directory": "/tmp",
+          "standard_output": "/dev/null", "standard_error": "/dev/null"}, "script": "#!/bin/sh\ntrue\n"}
+        """);
+
+    private readonly string _script = Path.Combine(Options.Checkout(), "eng", "slurm-local.sh");
+    private readonly string _folder;
+    private readonly CpuGroup _group = new("slurm");
+    private readonly Dictionary<string, string> _variables = new() { ["REST"] = "1" };
+    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 64 }) { Timeout = TimeSpan.FromMinutes(2) };
+    private string _rest = "";
+
+    private SlurmSystem(string folder) => _folder = folder;
+
+    /// <summary>Jobs have been submitted since the start: some may be left.</summary>
+    public bool HasJobs { get; private set; }
+
+    /// <summary>All daemons, steps, jobs, and the commands that <see cref="RunAsync"/> calls.</summary>
+    public TimeSpan Cpu => _group.Used;
+
+    public static async Task<SlurmSystem> StartAsync(string folder)
+    {
+        var slurm = new SlurmSystem(folder);
+        await slurm.UpAsync();
+        return slurm;
+    }
+
+    /// <summary>Begins again with no jobs at all.</summary>
+    public async Task RestartAsync()
+    {
+        await Shell.RunAsync([_script, "down", _folder], _variables);
+        Directory.Delete(_folder, recursive: true);
+        await UpAsync();
+    }
+
+    public Task<string> RunAsync(params IEnumerable<string> command) => Shell.RunAsync(_group.Join(command), _variables);
+
+    public Task<IReadOnlyList<double>> TimeAsync(int calls, params IReadOnlyList<string> command) => Shell.TimeAsync(calls, command, _variables);
+
+    /// <summary>Submits a script; the words go before it.</summary>
+    public Task<string> SubmitAsync(string script, params IEnumerable<string> words)
+    {
+        HasJobs = true;
+        return RunAsync(["sbatch", "--parsable", "-o", "/dev/null", .. words, "--wrap", script]);
+    }
+
+    /// <summary>Submits a held job over REST.</summary>
+    public async Task PostAsync()
+    {
+        HasJobs = true;
+        using var content = new ByteArrayContent(Held) { Headers = { ContentType = new("application/json") } };
+        using var reply = await _http.PostAsync(new Uri(_rest + "/job/submit"), content);
+        var text = await reply.Content.ReadAsStringAsync();
+        if (!reply.IsSuccessStatusCode || !text.Contains("\"job_id\"", StringComparison.Ordinal)) throw new BenchException("slurmrestd: " + text);
+    }
+
+    /// <summary>Jobs that have ended since the start: the lines of Slurm's completion log, which costs it nothing to read.</summary>
+    public int Ended()
+    {
+        var log = Path.Combine(_folder, "log", "jobcomp.log");
+        return File.Exists(log) ? File.ReadLines(log).Count() : 0;
+    }
+
+    public Task UntilEndedAsync(int count) => Shell.UntilAsync(() => Task.FromResult(Ended() >= count), $"{count} jobs of Slurm's have ended", pace: 50);
+
+    public int PidOf(string daemon) => int.Parse(File.ReadAllText(Path.Combine(_folder, "run", daemon + ".pid")).AsSpan().Trim(), CultureInfo.InvariantCulture);
+
+    public async ValueTask DisposeAsync()
+    {
+        _http.Dispose();
+        await Shell.RunAsync([_script, "down", _folder], _variables);
+        _group.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private async Task UpAsync()
+    {
+        await RunAsync([_script, "up", _folder]);
+        foreach (Match match in Export().Matches(await Shell.RunAsync([_script, "env", _folder], _variables)))
+            _variables[match.Groups[1].Value] = match.Groups[2].Value;
+        _rest = _variables["SLURM_REST_URL"];
+        var token = (await Shell.RunAsync([_script, "token", _folder], _variables)).Trim();
+        HasJobs = false;
+        _http.DefaultRequestHeaders.Clear();
+        _http.DefaultRequestHeaders.Add("X-SLURM-USER-NAME", "root");
+        _http.DefaultRequestHeaders.Add("X-SLURM-USER-TOKEN", token);
+    }
+
+    [GeneratedRegex("export ([A-Z_]+)=(.*)")]
+    private static partial Regex Export();
+}
