@@ -65,4 +65,4 @@ if (slurmBatches > 0)
         Directory.Delete(folder, recursive: true);
     }
 }
-File.WriteAllText(Path.Combine(root, "bench/results/kept.txt"), text);
+File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(root, "bench/results")).FullName, "kept.txt"), text);

@@ -39,7 +39,7 @@ public static partial class Program
         }
         catch (Exception e) when (e is FormatException or StoreException or IOException or UnauthorizedAccessException)
         {
-            Console.Error.WriteLine("pucesd: " + e.Message);
+            Say("pucesd: " + e.Message);
             return e is FormatException ? 2 : 1;
         }
     }
@@ -109,11 +109,23 @@ public static partial class Program
         var file = app.Services.GetRequiredService<ServerFile>();
         var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         file.Listens(url);
-        Console.Error.WriteLine($"pucesd {Version} listens on {url}; its token is in {tokens.File}");
+        Say($"pucesd {Version} listens on {url}; its token is in {tokens.File}");
         await app.WaitForShutdownAsync();
         file.Forget();
         // A writer that met what it does not know ends the daemon: whoever guards it is to start it again.
         return app.Services.GetServices<IHostedService>().OfType<Writer>().Single().ExecuteTask is { IsFaulted: true } ? 1 : 0;
+    }
+
+    /// <summary>Where the words go may be full; that is no reason to end.</summary>
+    private static void Say(string text)
+    {
+        try
+        {
+            Console.Error.WriteLine(text);
+        }
+        catch (IOException)
+        {
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Trouble}")]

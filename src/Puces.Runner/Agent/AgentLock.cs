@@ -27,12 +27,25 @@ internal static class AgentLock
             {
                 asked = signal;
                 var read = Libc.ReadAt(fd, text, 0);
-                if (read > 0 && int.TryParse(text[..read], NumberStyles.None, CultureInfo.InvariantCulture, out var older)) _ = Libc.Kill(older, signal);
+                if (read > 0 && int.TryParse(text[..read], NumberStyles.None, CultureInfo.InvariantCulture, out var older) && IsAgent(older)) _ = Libc.Kill(older, signal);
             }
             Thread.Sleep(10);
         }
         _ = Libc.SetLength(fd, 0);
         _ = Files.WriteAll(fd, Encoding.ASCII.GetBytes(Libc.ProcessId().ToString(CultureInfo.InvariantCulture)));
         return true;
+    }
+
+    /// <summary>Where machines share the folder, the number is another machine's, and here perhaps a stranger's.</summary>
+    private static bool IsAgent(int pid)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{pid}/cmdline").Contains("\0agent\0--root\0", StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 }

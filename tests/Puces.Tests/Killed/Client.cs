@@ -75,6 +75,13 @@ internal sealed class Client(Func<string> token, params string[] addresses) : ID
         }
     }
 
+    /// <summary>Waits until all nodes are up.</summary>
+    public async Task UntilUpAsync(CancellationToken ct)
+    {
+        for (var begun = Stopwatch.StartNew(); !(await GetAsync("api/v1/pools", ContractJson.Default.PoolList, ct)).Pools.All(p => p.Nodes.Count > 0 && p.Nodes.All(n => n.IsUp)); await Task.Delay(Look, ct))
+            Assert.True(begun.Elapsed < Patience, "no node comes up");
+    }
+
     public async Task UntilReadyAsync(CancellationToken ct)
     {
         using var reply = await AskAsync(HttpMethod.Get, "readyz", ct);

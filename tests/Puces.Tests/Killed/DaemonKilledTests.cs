@@ -45,7 +45,7 @@ public sealed class DaemonKilledTests(ITestOutputHelper output)
                     if (daemon.HasExited) hit[daemon.Variables["PUCES_CRASH"].Split(':')[0]]++;
                     break;
             }
-            if (kill % Math.Max(8, kills / 8) == 5 && load.TryKillLong(watcher: longKills % 2 == 0)) longKills++;
+            if (kill >= longKills * kills / 8 + 5 && load.TryKillLong(watcher: longKills % 2 == 0)) longKills++;
             await daemon.KillAsync();
             if (await IsBetweenAsync(daemon)) between++;
             daemon.With("PUCES_CRASH", (kill + 1) % 5 < 3 ? "" : string.Create(CultureInfo.InvariantCulture, $"{Points[random.Next(Points.Length)]}:{1 + random.Next(4)}"));
@@ -61,6 +61,26 @@ public sealed class DaemonKilledTests(ITestOutputHelper output)
             1 long job: {longKills} kills of its own, {longKills + 1} attempts, each from the checkpoint; its follower saw every line once
             """);
         Assert.True(between > 0, "no kill fell between the commit of an attempt and its start");
+    }
+
+    [Fact]
+    public async Task A_job_that_ended_while_no_daemon_was_there_is_over_only_when_its_log_is_here()
+    {
+        await using var daemon = new DaemonProcess();
+        await daemon.StartAsync(Ct);
+        var job = await daemon.SubmitAsync("until [ -e \"$PUCES_CHECKPOINT_DIR/go\" ]; do sleep 0.02; done; seq 3000", Ct);
+        await daemon.UntilAsync(job.Id, j => j.State == "running", Ct);
+        await daemon.KillAsync();
+        var runner = Path.Combine(daemon.Data, "runner", "host");
+        File.WriteAllText(Path.Combine(runner, "jobs", $"{job.Id}", "checkpoint", "go"), "");
+        while (!File.ReadAllText(Path.Combine(runner, "ranks", $"{job.Id}-1.0", "state.json")).Contains("Ended", StringComparison.Ordinal)) await Task.Delay(10, Ct);
+
+        // It hears what the node has, stores that, and is gone before more can come.
+        daemon.With("PUCES_CRASH", "after-commit:1").Launch();
+        while (!daemon.HasExited) await Task.Delay(10, Ct);
+        await daemon.With("PUCES_CRASH", "").StartAsync(Ct);
+        Assert.Equal(Enumerable.Range(1, 3000).Select(i => $"{i}"), (await daemon.LogAsync(job.Id, Ct)).Select(l => l.Text));
+        Assert.Equal("succeeded", (await daemon.EndAsync(job.Id, Ct)).Job.State);
     }
 
     /// <summary>Whether an attempt is stored of which the node knows nothing, with nobody left to tell it.</summary>

@@ -58,11 +58,21 @@ public sealed class PostgresKilledTests(ITestOutputHelper output)
         using var client = new Client(() => first.Token, addresses);
         await using var load = new Workload(client, Path.Combine(first.Data, "runner", "host"), Ct);
         await load.StartAsync();
-        var took = new List<TimeSpan>();
+        Client[] each = [.. addresses.Select(a => new Client(() => first.Token, a))];
+        var (took, crashes) = (new List<TimeSpan>(), 0);
         for (var kill = 0; kill < kills; kill++)
         {
-            var (leads, follows) = kill % 2 == 0 ? (0, 1) : (1, 0);
-            using var heir = new Client(() => first.Token, addresses[follows]);
+            foreach (var one in each) await one.UntilReadyAsync(Ct);
+            if (kill % 3 == 1)
+            {
+                // Both have lost it; either may lead next.
+                await server.CrashAndRestartAsync(Ct);
+                crashes++;
+            }
+            int leads;
+            while ((leads = await LeadsAsync(each[0]) ? 0 : await LeadsAsync(each[1]) ? 1 : -1) < 0) await Task.Delay(10, Ct);
+            var follows = 1 - leads;
+            var heir = each[follows];
             await heir.UntilReadyAsync(Ct);
             Assert.False(await LeadsAsync(heir));
             Assert.Equal(daemons[leads].Pid, ServerPid(first.Data));
@@ -79,8 +89,9 @@ public sealed class PostgresKilledTests(ITestOutputHelper output)
             daemons[leads].Launch();
         }
         await load.FinishAsync();
+        foreach (var one in each) one.Dispose();
         Soak.Tell(output, "the leader of two daemons killed", string.Create(CultureInfo.InvariantCulture, $"""
-            seed {random.Value}: {kills} kills in {clock.Elapsed.TotalSeconds:0} s, both daemons on one data folder and one PostgreSQL; the other led after {took.Min().TotalSeconds:0.00} to {took.Max().TotalSeconds:0.00} s
+            seed {random.Value}: {kills} kills in {clock.Elapsed.TotalSeconds:0} s, both daemons on one data folder and one PostgreSQL, which crashed {crashes} times under both; the other led after {took.Min().TotalSeconds:0.00} to {took.Max().TotalSeconds:0.00} s
             {load.Count} short jobs: each made once, run once and ended once, its log whole; 1 long job in one attempt
             """));
     }

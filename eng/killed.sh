@@ -1,0 +1,21 @@
+#!/bin/bash
+# The long forms of the tests that kill, with what they saw in tests/results/killed.txt. Takes about 20 minutes.
+#   dotnet build -c Release Puces.slnx && eng/killed.sh [CLASS...]     CLASS, such as AgentKilledTests: only these, added to the file
+set -euo pipefail
+cd -- "$(dirname -- "$0")/.."
+result=$PWD/tests/results/killed.txt
+saw=$(mktemp)
+trap 'rm -f "$saw"' EXIT
+{
+  echo "command   eng/killed.sh${*:+ $*}"
+  echo "date      $(date -u +%F)"
+  echo "machine   $(nproc) CPUs, shared with other builds, Linux $(uname -r), .NET SDK $(dotnet --version), $(/usr/lib/postgresql/*/bin/postgres --version)"
+  echo "commit    $(git rev-parse --short HEAD)"
+  echo
+} >"$saw"
+filter=(--filter-namespace Puces.Tests.Killed)
+[ $# -eq 0 ] || filter=("${@/#/--filter-class=Puces.Tests.Killed.}")
+PUCES_SOAK=1 PUCES_SOAK_RESULT=$saw dotnet test --no-build -c Release --no-ansi --no-progress "${filter[@]}"
+mkdir -p tests/results
+[ $# -gt 0 ] || printf 'Killed, nothing lost: what the long forms of tests/Puces.Tests/Killed saw.\n\n' >"$result"
+cat "$saw" >>"$result"
