@@ -29,6 +29,8 @@ public static class Program
 
     private static async Task RunAsync(Options options)
     {
+        if (!options.IsQuick && File.Exists(Path.Combine(options.Programs, "puces.dll")))
+            throw new BenchException($"puces in {options.Programs} is not native code yet; call: PUCES_BUILD=native ./puces version");
         Directory.CreateDirectory(options.Folder);
         try
         {
@@ -59,7 +61,7 @@ public static class Program
         report.Line();
         report.Line(string.Create(CultureInfo.InvariantCulture, $"date      {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {Machine.Load}"));
         report.Line($"machine   {Machine.Describe()}");
-        report.Line($"disk      {Machine.FileSystem(options.Folder)}, {Figures.Show(Machine.SyncRate(options.Folder))} syncs/s (4 KiB appended and synced, one after another)");
+        report.Line($"disk      {Machine.FileSystem(options.Folder, mayBeMemory: options.IsQuick)}, {Figures.Show(Machine.SyncRate(options.Folder))} syncs/s (4 KiB appended and synced, one after another)");
         report.Line($"command   {options.Command}");
         report.Line($"both      4 nodes of 16 CPUs and 4 devices, all on this machine; one file system; callers on this machine too");
         report.Line($"stored    Puces answers when a job is synced; Slurm answers first and writes within 5 s: a crash loses what it has acknowledged");

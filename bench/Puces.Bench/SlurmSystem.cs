@@ -24,8 +24,8 @@ internal sealed partial class SlurmSystem : IAsyncDisposable
     /// <summary>Jobs have been submitted since the start: some may be left.</summary>
     public bool HasJobs { get; private set; }
 
-    /// <summary>All daemons, steps, jobs, and the commands that <see cref="RunAsync"/> calls.</summary>
-    public TimeSpan Cpu => _group.Used;
+    /// <summary>Milliseconds of all daemons, steps, jobs, and the commands that <see cref="RunAsync"/> calls.</summary>
+    public double Cpu => _group.Used;
 
     public static async Task<SlurmSystem> StartAsync(string folder)
     {

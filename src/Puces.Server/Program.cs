@@ -89,13 +89,12 @@ public static class Program
 
     private static async Task RunAsync(WebApplication app, ServerOptions options)
     {
-        // Before server.json: whoever finds that looks for the token next.
-        var tokens = app.Services.GetRequiredService<Tokens>();
         await app.StartAsync();
         var file = Path.Combine(options.Data, "server.json");
         var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         await File.WriteAllTextAsync(file + ".tmp", JsonSerializer.Serialize(new { url, pid = Environment.ProcessId, version = Version }));
         File.Move(file + ".tmp", file, overwrite: true);
+        var tokens = app.Services.GetRequiredService<Tokens>();
         Console.Error.WriteLine($"pucesd {Version} listens on {url}; its token is in {tokens.File}");
         await app.WaitForShutdownAsync();
         File.Delete(file);

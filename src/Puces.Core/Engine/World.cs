@@ -11,7 +11,7 @@ namespace Puces.Core.Engine;
 public sealed partial class World
 {
     private readonly SortedDictionary<JobId, Job> _jobs = [];
-    private readonly SortedSet<Turn> _line = [];
+    private readonly Line _line = new();
     private readonly SortedSet<(DateTimeOffset Until, JobId Job)> _held = [];
     private readonly Dictionary<JobId, LiveAttempt> _attempts = [];
     private readonly Holdings _holdings = new();
@@ -72,7 +72,7 @@ public sealed partial class World
         ReleaseHeld(now);
         ForgetKeys(now);
         foreach (var command in commands) batch.Answers.Add(Take(command, batch));
-        foreach (var start in Scheduler.Decide(_line.Select(t => _jobs[t.Job]), _holdings.Uses, s => _holdings.Hold(s.Job.Id, s.Allocation))) Begin(start, batch);
+        foreach (var start in Scheduler.Decide(_line, _jobs, _holdings.Uses, s => _holdings.Hold(s.Job.Id, s.Allocation))) Begin(start, batch);
         _lastEvent = batch.LastEvent;
         return new(batch.Answers, batch.Changes, batch.Events, batch.Effects, [.. batch.Nodes.Select(UseOf)], NextTick);
     }
@@ -110,7 +110,7 @@ public sealed partial class World
         var job = new Job(new(++_lastJob), c.Job.Name, c.Job.Project, c.Job.Owner, c.Job.Priority, request, retry, batch.Now,
             new JobState.Queued(batch.Now), c.Job.Expected);
         _jobs[job.Id] = job;
-        _line.Add(Turn.Of(job));
+        _line.Add(job);
         if (c.Key is { } given) Remember(given, job.Id, batch.Now);
         batch.New(job, c.Spec, c.Key);
         batch.Say("submitted", $"job {job.Id} ({job.Name}) asks for {request}", job);
@@ -163,7 +163,7 @@ public sealed partial class World
     private void Begin(Start start, Batch batch)
     {
         var job = start.Job with { Attempts = start.Job.Attempts + 1, State = new JobState.Starting(start.Allocation, batch.Now) };
-        _line.Remove(Turn.Of(job));
+        _line.Remove(job);
         var record = new AttemptRecord(job.Attempt, [.. start.Allocation.Shares.Select(s => s.Node)], batch.Now);
         _attempts[job.Id] = new(record, start.Allocation);
         Set(job, batch);
@@ -192,12 +192,12 @@ public sealed partial class World
     private void Enqueue(Job job, JobState.Queued queued)
     {
         if (queued.NotBefore is { } until) _held.Add((until, job.Id));
-        else _line.Add(Turn.Of(job));
+        else _line.Add(job);
     }
 
     private void Dequeue(Job job, JobState.Queued queued)
     {
-        _line.Remove(Turn.Of(job));
+        _line.Remove(job);
         if (queued.NotBefore is { } until) _held.Remove((until, job.Id));
     }
 
@@ -205,7 +205,7 @@ public sealed partial class World
     {
         while (_held.Count > 0 && _held.Min.Until <= now)
         {
-            _line.Add(Turn.Of(_jobs[_held.Min.Job]));
+            _line.Add(_jobs[_held.Min.Job]);
             _held.Remove(_held.Min);
         }
     }
