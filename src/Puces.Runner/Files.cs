@@ -7,6 +7,12 @@ internal static class Files
 {
     private const int OwnerOnly = 0x180;
 
+    /// <summary>The disk, or the user's part of it, is full: worth waiting for room.</summary>
+    public static bool IsFull(int errno) => errno is Libc.NoSpace or Libc.OverQuota;
+
+    /// <summary>.NET keeps the number of an error that it has no exception for.</summary>
+    public static bool IsFull(IOException e) => IsFull(e.HResult);
+
     /// <summary>Replaces a file in one step, readable by its owner only; false where the disk would not have it.</summary>
     public static bool TryReplace(string path, ReadOnlySpan<byte> content)
     {

@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Text.Json;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Puces.Core.Contract;
@@ -13,7 +12,7 @@ using Puces.Server.Store;
 namespace Puces.Server;
 
 /// <summary>The daemon.</summary>
-public static class Program
+public static partial class Program
 {
     private const long LargestBody = 64L << 20;
 
@@ -34,9 +33,9 @@ public static class Program
             var options = ServerOptions.Parse(arguments, Environment.GetEnvironmentVariable);
             VirtualDevices.Of(options.FirstPool.Gpus ?? "");
             Prepare(options);
+            await CheckFreeAsync(options);
             await using var app = Build(options);
-            await RunAsync(app, options);
-            return 0;
+            return await RunAsync(app);
         }
         catch (Exception e) when (e is FormatException or StoreException or IOException or UnauthorizedAccessException)
         {
@@ -50,6 +49,15 @@ public static class Program
         Directory.CreateDirectory(options.Data);
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(options.Data, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         foreach (var folder in (string[])["blobs", "logs", "runner"]) Directory.CreateDirectory(Path.Combine(options.Data, folder));
+    }
+
+    /// <summary>A second daemon on one SQLite file could only wait, while its server.json misled clients. Other trouble with the store may pass: the writer says it and tries again.</summary>
+    private static async Task CheckFreeAsync(ServerOptions options)
+    {
+        await using var store = Stores.Open(options.Store);
+        if (store is not SqliteStore) return;
+        try { await store.LeadAsync(CancellationToken.None); }
+        catch (StoreException e) when (!e.IsFenced) { }
     }
 
     /// <summary>The application, not yet started.</summary>
@@ -67,19 +75,25 @@ public static class Program
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
         builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ContractJson.Default));
         builder.Services.AddSingleton(options).AddSingleton(TimeProvider.System)
-            .AddSingleton<Inbox>().AddSingleton<Live>().AddSingleton<Nodes>().AddSingleton<Orders>()
+            .AddSingleton<Inbox>().AddSingleton<Live>().AddSingleton<Nodes>().AddSingleton<Orders>().AddSingleton<ServerFile>()
             .AddSingleton(new LogBook(Path.Combine(options.Data, "logs"))).AddSingleton(new BlobStore(Path.Combine(options.Data, "blobs")))
             .AddSingleton(_ => new Tokens(options.Data)).AddSingleton(_ => new SecretBox(options.Data))
             .AddHostedService<Writer>();
+        // Thrown, so that it is told as every other mistake is.
+        builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         Description.Add(builder.Services);
 
         var app = builder.Build();
+        app.Services.GetRequiredService<BlobStore>().ClearLeftovers();
+        app.Services.GetRequiredService<LogBook>().Problem += message => LogTrouble(app.Logger, message);
         app.Use((context, next) => Problems.HandleAsync(context, next));
         app.Use((context, next) => Doors.HandleAsync(context, next, app.Services.GetRequiredService<Tokens>()));
+        // Explicit, or the framework would choose the route before the doors are passed: a stranger learns nothing of what there is.
+        app.UseRouting();
         app.MapGet("/healthz", () => "ok\n").ExcludeFromDescription();
         app.MapGet("/readyz", (Live live, Inbox inbox) => live.IsReady ? Results.Text("ready\n") : Results.Text(inbox.ClosedBecause + "\n", statusCode: 503)).ExcludeFromDescription();
         app.MapOpenApi("/openapi/{documentName}.json");
-        var api = app.MapGroup("/api/v1");
+        var api = app.MapGroup("/api/v1").AddEndpointFilterFactory(Arguments.RefuseUnknown);
         JobsApi.Map(api);
         StreamsApi.Map(api);
         ThingsApi.Map(api);
@@ -87,18 +101,23 @@ public static class Program
         return app;
     }
 
-    private static async Task RunAsync(WebApplication app, ServerOptions options)
+    private static async Task<int> RunAsync(WebApplication app)
     {
-        await app.StartAsync();
-        var file = Path.Combine(options.Data, "server.json");
-        var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        await File.WriteAllTextAsync(file + ".tmp", JsonSerializer.Serialize(new { url, pid = Environment.ProcessId, version = Version }));
-        File.Move(file + ".tmp", file, overwrite: true);
+        // Before anybody learns where to ask: who does will read it at once.
         var tokens = app.Services.GetRequiredService<Tokens>();
+        await app.StartAsync();
+        var file = app.Services.GetRequiredService<ServerFile>();
+        var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        file.Listens(url);
         Console.Error.WriteLine($"pucesd {Version} listens on {url}; its token is in {tokens.File}");
         await app.WaitForShutdownAsync();
-        File.Delete(file);
+        file.Forget();
+        // A writer that met what it does not know ends the daemon: whoever guards it is to start it again.
+        return app.Services.GetServices<IHostedService>().OfType<Writer>().Single().ExecuteTask is { IsFaulted: true } ? 1 : 0;
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Trouble}")]
+    private static partial void LogTrouble(ILogger logger, string trouble);
 
     private static async Task<int> BackupAsync(string file, ServerOptions options)
     {

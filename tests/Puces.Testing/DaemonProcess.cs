@@ -17,7 +17,6 @@ namespace Puces.Testing;
 public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-    private readonly Dictionary<string, string> _environment = [];
     private Process? _process;
     private HttpClient? _http;
 
@@ -26,6 +25,15 @@ public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
 
     /// <summary>The daemon's data folder.</summary>
     public string Data { get; init; } = Directory.CreateTempSubdirectory("puces-daemon-").FullName;
+
+    /// <summary>The data folder as the daemon sees it, where that is not as the test does.</summary>
+    public string DataInside { get => field ?? Data; init; }
+
+    /// <summary>A program and its arguments that start the daemon in surroundings of its own.</summary>
+    public string[] Inside { get; init; } = [];
+
+    /// <summary>What its environment has beside that of the tests.</summary>
+    public Dictionary<string, string> Variables { get; } = [];
 
     public int Pid => _process!.Id;
 
@@ -43,7 +51,7 @@ public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
 
     public DaemonProcess With(string variable, string value)
     {
-        _environment[variable] = value;
+        Variables[variable] = value;
         return this;
     }
 
@@ -64,12 +72,11 @@ public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
     /// <summary>Starts the process and waits for nothing.</summary>
     public void Launch()
     {
-        File.Delete(Path.Combine(Data, "server.json"));
         // The shell only leads its output into a file that outlives it: a pipe would die with whoever reads it.
-        string[] words = ["-c", "exec \"$0\" \"$@\" >>\"$PUCES_TEST_OUTPUT\" 2>&1", Program, "--data", Data, .. arguments];
+        string[] words = ["-c", "exec \"$@\" >>\"$PUCES_TEST_OUTPUT\" 2>&1", "sh", .. Inside, Program, "--data", DataInside, .. arguments];
         var start = new ProcessStartInfo("/bin/sh", words) { RedirectStandardInput = true };
         start.Environment["PUCES_TEST_OUTPUT"] = ErrorFile;
-        foreach (var (name, value) in _environment) start.Environment[name] = value;
+        foreach (var (name, value) in Variables) start.Environment[name] = value;
         _process?.Dispose();
         _process = Process.Start(start)!;
     }
@@ -165,7 +172,7 @@ public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
             try
             {
                 var works = new DirectoryInfo(folder + "/cwd").LinkTarget ?? "";
-                if (works.StartsWith(Data, StringComparison.Ordinal) || File.ReadAllText(folder + "/cmdline").Contains(Data, StringComparison.Ordinal)) found.Add(pid);
+                if (works.StartsWith(DataInside, StringComparison.Ordinal) || File.ReadAllText(folder + "/cmdline").Contains(DataInside, StringComparison.Ordinal)) found.Add(pid);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {

@@ -4,7 +4,7 @@ using Puces.Core.Jobs;
 
 namespace Puces.Cli.JobFiles;
 
-/// <summary>The commands about job files that need no server.</summary>
+/// <summary>What is done with job files alone, without a server.</summary>
 public static class JobFileCommand
 {
     /// <summary><c>puces validate FILE</c>: says what is wrong, or what the job asks for. Returns the exit code.</summary>
@@ -18,6 +18,6 @@ public static class JobFileCommand
         return loaded.Spec is null ? 1 : 0;
     }
 
-    /// <summary><c>puces schema</c>: the JSON Schema for editors.</summary>
+    /// <summary>The JSON Schema for editors, as it stands in <c>docs/puces.schema.json</c>.</summary>
     public static string Schema() => JobFileSchema.Text();
 }

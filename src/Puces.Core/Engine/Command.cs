@@ -11,7 +11,8 @@ public abstract record Command
 
     /// <summary>A new job. <paramref name="Key"/> makes it idempotent: the same key again gives the first job.</summary>
     /// <param name="Spec">The spec in UTF-8 JSON: passed through to the store untouched.</param>
-    public sealed record Submit(NewJob Job, ReadOnlyMemory<byte> Spec, IdempotencyKey? Key = null) : Command;
+    /// <param name="Batch">The key of the first job that was submitted with this one: where that was used for another request, none is taken.</param>
+    public sealed record Submit(NewJob Job, ReadOnlyMemory<byte> Spec, IdempotencyKey? Key = null, UInt128? Batch = null) : Command;
 
     /// <summary>End the job, through its checkpoint if it runs.</summary>
     public sealed record Cancel(JobId Job, string By) : Command;
@@ -23,7 +24,8 @@ public abstract record Command
     public sealed record Exited(AttemptId Attempt, int Rank, string Node, Verdict Verdict) : Command;
 
     /// <summary>The node's runner says that a rank ended without a verdict, and that nothing of it runs any more.</summary>
-    public sealed record Vanished(AttemptId Attempt, int Rank, string Node, string Evidence) : Command;
+    /// <param name="Began">When it began; null where none of the user's code ran.</param>
+    public sealed record Vanished(AttemptId Attempt, int Rank, string Node, string Evidence, DateTimeOffset? Began = null) : Command;
 
     /// <summary>The node answers and has nothing of a rank: it never arrived there, or is gone.</summary>
     public sealed record Lost(AttemptId Attempt, int Rank, string Node, string Evidence) : Command;

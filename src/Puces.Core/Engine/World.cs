@@ -39,9 +39,9 @@ public sealed partial class World
         foreach (var pool in pools) _pools[pool.Name] = pool;
         foreach (var (key, job) in keys) Remember(key, job, now);
         var records = attempts.ToDictionary(a => a.Id);
-        foreach (var job in jobs)
+        foreach (var stored in jobs)
         {
-            _jobs[job.Id] = job;
+            var job = _jobs[stored.Id] = stored with { Request = Shared(stored.Request) };
             if (job.State is JobState.Queued queued) Enqueue(job, queued);
             if (job.State.Held is not { } allocation) continue;
             _holdings.Hold(job.Id, allocation);
@@ -69,10 +69,10 @@ public sealed partial class World
     public Outcome Apply(IReadOnlyList<Command> commands, DateTimeOffset now)
     {
         var batch = new Batch(_lastEvent, now);
-        ReleaseHeld(now);
+        ReleaseHeld(batch);
         ForgetKeys(now);
         foreach (var command in commands) batch.Answers.Add(Take(command, batch));
-        foreach (var start in Scheduler.Decide(_line, _jobs, _holdings.Uses, s => _holdings.Hold(s.Job.Id, s.Allocation))) Begin(start, batch);
+        foreach (var start in Scheduler.Decide(_line, _holdings.Uses, s => _holdings.Hold(s.Job.Id, s.Allocation))) Begin(start, batch);
         _lastEvent = batch.LastEvent;
         return new(batch.Answers, batch.Changes, batch.Events, batch.Effects, [.. batch.Nodes.Select(UseOf)], NextTick);
     }
@@ -83,14 +83,14 @@ public sealed partial class World
         {
             case Command.Submit c: return Submit(c, batch);
             case Command.Cancel c: return Cancel(c, batch);
-            case Command.Started c: Started(c.Attempt, c.Rank, c.At, batch); break;
-            case Command.Exited c: RankOver(c.Attempt, c.Rank, c.Node, r => r.Verdict = c.Verdict, batch); break;
-            case Command.Vanished c: RankOver(c.Attempt, c.Rank, c.Node, r => r.Evidence = c.Evidence, batch); break;
+            case Command.Started c: Started(c, batch); break;
+            case Command.Exited c: RankOver(c.Attempt, c.Rank, c.Node, r => r.Verdict = c.Verdict, batch, c.Verdict.Started); break;
+            case Command.Vanished c: RankOver(c.Attempt, c.Rank, c.Node, r => r.Evidence = c.Evidence, batch, c.Began); break;
             case Command.Lost c: RankLost(c, batch); break;
             case Command.Refused c: RankOver(c.Attempt, c.Rank, c.Node, r => (r.Evidence, r.IsRefused) = (c.Reason, true), batch); break;
             case Command.Checkpointed c: Checkpointed(c, batch); break;
             case Command.NodeSeen c: NodeSeen(c, batch); break;
-            case Command.NodeGone c: _holdings.Remove(c.Node); batch.Nodes.Add(c.Node); break;
+            case Command.NodeGone c: NodeGone(c.Node, batch); break;
             case Command.SetPool c: return SetPool(c.Pool, batch);
             case Command.SetSecret c: batch.Add(new Change.SecretSet(c.Name, c.Encrypted, batch.Now)); break;
         }
@@ -99,11 +99,11 @@ public sealed partial class World
 
     private Answer Submit(Command.Submit c, Batch batch)
     {
-        if (c.Key is { } key && _keys.TryGetValue(key.Key, out var first))
+        if (c.Key is { } key)
         {
-            return first.Body != key.Body
-                ? new(Error: $"this Idempotency-Key was used for another request (job {first.Job}); use a new one")
-                : new(_jobs.GetValueOrDefault(first.Job), IsRepeat: true, Id: first.Job);
+            if (_keys.TryGetValue(c.Batch ?? key.Key, out var used) && used.Body != key.Body)
+                return new(Error: $"this Idempotency-Key was used for another request (job {used.Job}); use a new one");
+            if (_keys.TryGetValue(key.Key, out var first)) return new(_jobs.GetValueOrDefault(first.Job), IsRepeat: true, Id: first.Job);
         }
         var request = Shared(c.Job.Request);
         var retry = c.Job.Retry == Retry.None ? Retry.None : c.Job.Retry;
@@ -129,6 +129,7 @@ public sealed partial class World
                 batch.Say("cancelling", $"job {job.Id} ({job.Name}) is being cancelled by {c.By}", job);
                 return new(StopAll(job, StopReason.Cancelled, $"cancelled by {c.By}", batch));
             case JobState.Stopping { Reason: not StopReason.Cancelled } stopping:
+                batch.Say("cancelling", $"job {job.Id} ({job.Name}) is being cancelled by {c.By}", job);
                 return new(Set(job with { State = stopping with { Reason = StopReason.Cancelled } }, batch));
             default:
                 return new(job, IsRepeat: true);
@@ -158,6 +159,23 @@ public sealed partial class World
         if (was?.IsUp != c.Node.IsUp)
             batch.Say(c.Node.IsUp ? "node-up" : "node-down", c.Node.IsUp ? $"{c.Node.Id} is up" : $"{c.Node.Id} cannot be reached: {c.Node.Problem}");
         if (c.Ranks is not null) Reconcile(c.Node.Id, c.Ranks, batch);
+    }
+
+    /// <summary>What ran there is gone with the node: this is evidence, where a node that cannot be reached is none.</summary>
+    private void NodeGone(string node, Batch batch)
+    {
+        var jobs = _holdings.JobsOn(node)?.ToList() ?? [];
+        if (_holdings.Find(node) is null && jobs.Count == 0) return;
+        _holdings.Remove(node);
+        batch.Nodes.Add(node);
+        batch.Say("node-gone", $"{node} has left its pool");
+        foreach (var job in jobs)
+        {
+            var attempt = _jobs[job].Attempt;
+            var ranks = _attempts[job].Ranks;
+            for (var i = 0; i < ranks.Length; i++)
+                if (ranks[i].Node == node) RankOver(attempt, i, node, r => r.Evidence = "the node has left its pool", batch);
+        }
     }
 
     private void Begin(Start start, Batch batch)
@@ -201,12 +219,14 @@ public sealed partial class World
         if (queued.NotBefore is { } until) _held.Remove((until, job.Id));
     }
 
-    private void ReleaseHeld(DateTimeOffset now)
+    private void ReleaseHeld(Batch batch)
     {
-        while (_held.Count > 0 && _held.Min.Until <= now)
+        while (_held.Count > 0 && _held.Min.Until <= batch.Now)
         {
-            _line.Add(_jobs[_held.Min.Job]);
+            var job = _jobs[_held.Min.Job];
             _held.Remove(_held.Min);
+            // Stored, so that nobody is told of a time that is past; most start now, and then this is no write of its own.
+            _line.Add(Set(job with { State = (JobState.Queued)job.State with { NotBefore = null } }, batch));
         }
     }
 

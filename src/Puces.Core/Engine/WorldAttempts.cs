@@ -10,9 +10,18 @@ public sealed partial class World
     private LiveAttempt? Live(AttemptId id) =>
         _jobs.TryGetValue(id.Job, out var job) && job.Attempts == id.Number ? _attempts.GetValueOrDefault(id.Job) : null;
 
-    private void Started(AttemptId id, int rank, DateTimeOffset at, Batch batch)
+    /// <summary>A rank says that it runs.</summary>
+    private void Started(Command.Started c, Batch batch)
     {
-        if (Live(id) is not { } live || rank >= live.Ranks.Length || live.Ranks[rank].IsStarted) return;
+        // It was settled without us having seen it run: an order was late, or was taken for refused.
+        if (Live(c.Attempt) is not { } live || c.Rank >= live.Ranks.Length || live.Ranks[c.Rank].IsOver)
+            batch.Effects.Add(new Effect.Stop(c.Attempt, c.Rank, c.Node, "this attempt is over"));
+        else Began(c.Attempt, live, c.Rank, c.At, batch);
+    }
+
+    private void Began(AttemptId id, LiveAttempt live, int rank, DateTimeOffset at, Batch batch)
+    {
+        if (live.Ranks[rank].IsStarted) return;
         live.Ranks[rank].IsStarted = true;
         if (!live.IsRunning || live.Record.Started is not null) return;
         batch.Set(live.Record = live.Record with { Started = at });
@@ -34,7 +43,7 @@ public sealed partial class World
         else RankOver(c.Attempt, c.Rank, c.Node, r => r.Evidence = c.Evidence, batch);
     }
 
-    private void RankOver(AttemptId id, int rank, string node, Action<LiveAttempt.Rank> how, Batch batch)
+    private void RankOver(AttemptId id, int rank, string node, Action<LiveAttempt.Rank> how, Batch batch, DateTimeOffset? began = null)
     {
         if (Live(id) is not { } live || rank >= live.Ranks.Length)
         {
@@ -43,6 +52,7 @@ public sealed partial class World
             return;
         }
         if (live.Ranks[rank].IsOver) return;
+        if (began is { } at) Began(id, live, rank, at, batch);
         how(live.Ranks[rank]);
         live.Ranks[rank].IsOver = true;
         live.Ranks[rank].Order = live.Ranks.Count(r => r.IsOver);
@@ -68,7 +78,8 @@ public sealed partial class World
         // Not before all are gone: a restarted daemon must hear each verdict of the gang again.
         for (var i = 0; i < live.Ranks.Length; i++) batch.Effects.Add(new Effect.Acknowledge(job.Attempt, i, live.Ranks[i].Node));
         batch.Nodes.UnionWith(live.Record.Nodes);
-        var first = live.Ranks.Where(r => r.IsBad).MinBy(r => r.Order);
+        // One that was told to stop is never why: after a restart the news of it may come first.
+        var first = live.Ranks.Where(r => r.IsBad).MinBy(r => (r.Verdict is { Cause: ExitCause.Stopped }, r.Order));
         var verdicts = live.Ranks.Where(r => r.Verdict is not null).Select(r => r.Verdict!).ToList();
         var started = live.Record.Started ?? (verdicts.Count > 0 ? verdicts.Min(v => v.Started) : null);
         var code = first?.Verdict?.ExitCode ?? (first is null ? 0 : 1);
@@ -80,30 +91,32 @@ public sealed partial class World
             PeakMemory = verdicts.Count > 0 ? verdicts.Max(v => v.PeakMemory) : null,
         });
         if (first is null) End(job, JobResult.Succeeded, 0, started, null, batch);
-        else if (job.State is JobState.Stopping { Reason: StopReason.Cancelled }) End(job, JobResult.Cancelled, code is 0 ? 143 : code, started, "cancelled", batch);
-        else if (Again(job, first, out var failures)) Requeue(job, failures, reason!, batch);
+        else if (job.State is JobState.Stopping { Reason: StopReason.Cancelled }) End(job, JobResult.Cancelled, first.Verdict is { ExitCode: not 0 } v ? v.ExitCode : 143, started, "cancelled", batch);
+        else if (Again(ref job, first)) Requeue(job, reason!, batch);
         else End(job, JobResult.Failed, code is 0 ? 1 : code, started, reason, batch);
     }
 
-    /// <summary>Whether the job is tried again after this rank's end, and its failures from then on.</summary>
-    private static bool Again(Job job, LiveAttempt.Rank first, out int failures)
+    /// <summary>Whether the job is tried again after this rank's end; it is given what the end costs it.</summary>
+    private static bool Again(ref Job job, LiveAttempt.Rank first)
     {
-        failures = job.Failures;
+        job = job with { Refusals = first.IsRefused ? job.Refusals + 1 : 0 };
         switch (first.Verdict)
         {
-            case null when first.IsRefused: return job.Attempts - job.Failures < RefusalLimit;
+            case null when first.IsRefused: return job.Refusals < RefusalLimit;
             case null: return true;
             case { Cause: ExitCause.Term or ExitCause.Fenced or ExitCause.Stopped }: return true;
             case { Cause: ExitCause.Limit }: return false;
             case { ExitCode: var code } when job.Retry.RestartCodes.Contains(code): return true;
-            default: return ++failures <= job.Retry.Count;
+            default:
+                job = job with { Failures = job.Failures + 1 };
+                return job.Failures <= job.Retry.Count;
         }
     }
 
-    private void Requeue(Job job, int failures, string reason, Batch batch)
+    private void Requeue(Job job, string reason, Batch batch)
     {
         var queued = new JobState.Queued(batch.Now, batch.Now + job.Retry.After(job.Attempts));
-        job = Set(job with { Failures = failures, State = queued }, batch);
+        job = Set(job with { State = queued }, batch);
         Enqueue(job, queued);
         batch.Say("requeued", $"job {job.Id} ({job.Name}) is tried again in {(queued.NotBefore!.Value - batch.Now).TotalSeconds:0} s: {reason}", job);
     }
@@ -162,12 +175,10 @@ public sealed partial class World
         {
             case RankPhase.Setup or RankPhase.Run when report.Started is { } at: yield return new Command.Started(id, rank, node, at); break;
             case RankPhase.Ended when report.Verdict is { } verdict:
-                yield return new Command.Started(id, rank, node, verdict.Started);
                 yield return new Command.Exited(id, rank, node, verdict);
                 break;
-            case RankPhase.Vanished: 
-                if (report.Started is { } began) yield return new Command.Started(id, rank, node, began);
-                yield return new Command.Vanished(id, rank, node, report.Detail ?? "its watcher is gone");
+            case RankPhase.Vanished:
+                yield return new Command.Vanished(id, rank, node, report.Detail ?? "its watcher is gone", report.Started);
                 break;
             case RankPhase.Refused: yield return new Command.Refused(id, rank, node, report.Detail ?? "no reason given"); break;
         }

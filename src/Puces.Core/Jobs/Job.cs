@@ -1,11 +1,15 @@
+using System.Text.Json.Serialization;
+
 namespace Puces.Core.Jobs;
 
 /// <summary>A job as the engine holds it: only what decisions need. The spec stays in the store.</summary>
 /// <param name="Attempts">Attempts decided so far; the last one's number.</param>
 /// <param name="Failures">Attempts that ended badly and cost a retry.</param>
+/// <param name="Refusals">The last attempts, as many as were refused one after the other.</param>
 public sealed record Job(
     JobId Id, string Name, string Project, string Owner, int Priority, Request Request, Retry Retry,
-    DateTimeOffset Submitted, JobState State, TimeSpan? Expected = null, int Attempts = 0, int Failures = 0)
+    DateTimeOffset Submitted, JobState State, TimeSpan? Expected = null, int Attempts = 0, int Failures = 0,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Refusals = 0)
 {
     public AttemptId Attempt => new(Id, Attempts);
 }

@@ -13,8 +13,9 @@ public sealed record Request(IReadOnlyList<GpuRequest> Gpus, int Nodes, int Mill
     public static Request Of(JobSpec spec) => new(
         spec.Gpus ?? [], spec.Nodes, spec.Cpus is { } cpus ? (int)Math.Round(cpus * 1000) : 0, spec.Memory ?? default, spec.Where ?? []);
 
-    public bool Equals(Request? other) => ReferenceEquals(this, other) ||
-        other is not null && Nodes == other.Nodes && MilliCpus == other.MilliCpus && Memory == other.Memory
+    public bool Equals(Request? other) =>
+        ReferenceEquals(this, other)
+        || other is not null && Nodes == other.Nodes && MilliCpus == other.MilliCpus && Memory == other.Memory
         && Where.SequenceEqual(other.Where) && Gpus.Count == other.Gpus.Count
         && Gpus.Zip(other.Gpus).All(p => Same(p.First, p.Second));
 

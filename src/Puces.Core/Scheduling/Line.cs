@@ -3,50 +3,63 @@ using Puces.Core.Jobs;
 namespace Puces.Core.Scheduling;
 
 /// <summary>
-/// The waiting jobs, kept by what they ask for: of equal requests only the first can be the next to start, so that a pass looks at
-/// shapes and not at every job of a long line.
+/// The waiting jobs in order, kept by request: where one cannot start, all who ask for the same are passed over at once, so that a pass
+/// costs what there is to decide and not what waits.
 /// </summary>
 public sealed class Line
 {
-    private readonly Dictionary<Request, SortedSet<Turn>> _shapes = [];
-
-    public Line() { }
-
-    public Line(IEnumerable<Job> jobs)
-    {
-        foreach (var job in jobs) Add(job);
-    }
+    private readonly Dictionary<Request, SortedDictionary<Turn, Job>> _waiting = [];
+    private readonly SortedDictionary<Turn, Request> _heads = [];
 
     public void Add(Job job)
     {
-        if (!_shapes.TryGetValue(job.Request, out var turns)) _shapes[job.Request] = turns = [];
-        turns.Add(Turn.Of(job));
+        if (!_waiting.TryGetValue(job.Request, out var same)) _waiting[job.Request] = same = [];
+        var turn = Turn.Of(job);
+        if (same.Count == 0) _heads[turn] = job.Request;
+        else if (First(same) is var first && turn < first)
+        {
+            _heads.Remove(first);
+            _heads[turn] = job.Request;
+        }
+        same[turn] = job;
     }
 
-    /// <summary>A job that is not in the line changes nothing.</summary>
+    /// <summary>Without effect where the job does not wait here.</summary>
     public void Remove(Job job)
     {
-        if (_shapes.TryGetValue(job.Request, out var turns) && turns.Remove(Turn.Of(job)) && turns.Count == 0) _shapes.Remove(job.Request);
+        var turn = Turn.Of(job);
+        if (!_waiting.TryGetValue(job.Request, out var same) || !same.Remove(turn)) return;
+        if (_heads.Remove(turn) && same.Count > 0) _heads[First(same)] = job.Request;
+        if (same.Count == 0) _waiting.Remove(job.Request);
     }
 
-    /// <summary>
-    /// The jobs in order, the first first, as long as those of their shape are wanted: after one for which <paramref name="goesOn"/>
-    /// says no, the others of its shape are passed over. The line must not change meanwhile.
-    /// </summary>
-    internal IEnumerable<JobId> InOrder(Func<Request, bool> goesOn)
+    /// <summary>The first first. Jobs whose request is in <paramref name="passed"/> are left out, from the moment it is put there.</summary>
+    public IEnumerable<Job> InOrder(IReadOnlySet<Request> passed)
     {
-        // No two turns are equal: the order is the line's, whatever the dictionary's.
-        var heads = new PriorityQueue<(Request Request, IEnumerator<Turn> Turns), Turn>();
-        foreach (var (request, turns) in _shapes) Queue(request, turns.GetEnumerator());
-        while (heads.TryDequeue(out var shape, out var turn))
+        // Turns are never equal, so that the queue has no ties.
+        var behind = new PriorityQueue<IEnumerator<KeyValuePair<Turn, Job>>, Turn>();
+        using var heads = _heads.GetEnumerator();
+        var hasHead = heads.MoveNext();
+        while (hasHead || behind.Count > 0)
         {
-            yield return turn.Job;
-            if (goesOn(shape.Request)) Queue(shape.Request, shape.Turns);
+            IEnumerator<KeyValuePair<Turn, Job>> same;
+            if (hasHead && (!behind.TryPeek(out _, out var turn) || heads.Current.Key < turn))
+            {
+                same = _waiting[heads.Current.Value].GetEnumerator();
+                same.MoveNext();
+                hasHead = heads.MoveNext();
+            }
+            else same = behind.Dequeue();
+            var job = same.Current.Value;
+            if (passed.Contains(job.Request)) continue;
+            yield return job;
+            if (!passed.Contains(job.Request) && same.MoveNext()) behind.Enqueue(same, same.Current.Key);
         }
+    }
 
-        void Queue(Request request, IEnumerator<Turn> turns)
-        {
-            if (turns.MoveNext()) heads.Enqueue((request, turns), turns.Current);
-        }
+    private static Turn First(SortedDictionary<Turn, Job> same)
+    {
+        foreach (var turn in same.Keys) return turn;
+        throw new InvalidOperationException("nobody waits");
     }
 }

@@ -57,7 +57,7 @@ public static class Placement
     }
 
     /// <summary>CPUs of one rank. Without a word in the request: one, or the node's share for its devices, so that devices never starve for CPUs.</summary>
-    private static int MilliCpus(Request request, int devices, Node node)
+    public static int MilliCpus(Request request, int devices, Node node)
     {
         if (request.MilliCpus > 0) return request.MilliCpus;
         return devices > 0 ? (int)((long)node.MilliCpus * devices / node.Devices.Count) : Math.Min(1000, node.MilliCpus);

@@ -13,12 +13,9 @@ public sealed record Start(Job Job, Allocation Allocation);
 public static class Scheduler
 {
     /// <summary>The jobs of the line that start now, in order.</summary>
-    /// <param name="line">Waiting jobs.</param>
-    /// <param name="jobs">At least those of the line.</param>
     /// <param name="nodes">The nodes now.</param>
     /// <param name="hold">Called for each start as it is decided; afterwards <paramref name="nodes"/> must show its devices as held.</param>
-    public static IReadOnlyList<Start> Decide(
-        Line line, IReadOnlyDictionary<JobId, Job> jobs, IReadOnlyDictionary<string, NodeUse> nodes, Action<Start> hold)
+    public static IReadOnlyList<Start> Decide(Line line, IReadOnlyDictionary<string, NodeUse> nodes, Action<Start> hold)
     {
         var starts = new List<Start>();
         var open = new List<string>(nodes.Count);
@@ -26,22 +23,20 @@ public static class Scheduler
             if (use.Node.IsUp && use.FreeMilliCpus > 0) open.Add(id);
         open.Sort(StringComparer.Ordinal);
         var waiting = new HashSet<Request>();
-        if (open.Count == 0) return starts;
-        foreach (var id in line.InOrder(request => !waiting.Contains(request)))
+        foreach (var job in line.InOrder(waiting))
         {
             if (open.Count == 0) break;
-            var job = jobs[id];
-            if (Placement.Find(job.Request, [.. open.Select(node => nodes[node])]) is { } allocation)
+            if (Placement.Find(job.Request, [.. open.Select(id => nodes[id])]) is { } allocation)
             {
                 starts.Add(new(job, allocation));
                 hold(starts[^1]);
-                open.RemoveAll(node => nodes[node].FreeMilliCpus == 0);
+                open.RemoveAll(id => nodes[id].FreeMilliCpus == 0);
                 continue;
             }
             waiting.Add(job.Request);
             // A gang that even all nodes together could never carry waits for nobody's nodes.
             if (nodes.Values.Count(use => Placement.CouldFit(job.Request, use.Node)) < job.Request.Nodes) continue;
-            open.RemoveAll(node => Placement.CouldFit(job.Request, nodes[node].Node));
+            open.RemoveAll(id => Placement.CouldFit(job.Request, nodes[id].Node));
         }
         return starts;
     }

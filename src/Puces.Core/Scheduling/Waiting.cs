@@ -15,22 +15,29 @@ public static class Waiting
         var able = nodes.Where(n => Placement.CouldFit(request, n.Node)).ToList();
         if (able.Count < request.Nodes) return Impossible(request, nodes, able.Count);
         if (Placement.Find(request, nodes) is not null) return "would fit now, and goes after the jobs ahead of it";
-        var most = able.MaxBy(n => (n.Free.Count, n.FreeMilliCpus))!;
+        var up = able.Where(n => n.Node.IsUp).ToList();
+        if (up.Count < request.Nodes)
+        {
+            var down = able.First(n => !n.Node.IsUp).Node;
+            return $"needs {request}; {down.Id} could carry {(request.Nodes > 1 ? "a part" : "it")} and cannot be reached: {down.Problem ?? "no answer"}";
+        }
         if (request.Nodes > 1)
         {
-            var free = able.Count(n => Placement.Find(request with { Nodes = 1 }, [n]) is not null);
+            var free = up.Count(n => Placement.Find(request with { Nodes = 1 }, [n]) is not null);
             return $"needs {request}; {Count(free, "node")} of {able.Count} could take a part now";
         }
-        if (request.Gpus.Count > 0)
+        var gpu = request.Gpus.FirstOrDefault(g => up.Any(n => Placement.CouldFit(request with { Gpus = [g] }, n.Node)));
+        if (gpu is not null)
         {
-            var first = request.Gpus[0];
-            var best = able.MaxBy(n => Placement.Matching(first, n))!;
-            if (Placement.Matching(first, best) < first.Count)
-                return $"needs {Count(first.Count, first.Name ?? "device")} on one node; {best.Node.Id} has the most free, {Placement.Matching(first, best)}";
+            var best = up.MaxBy(n => Placement.Matching(gpu, n))!;
+            if (Placement.Matching(gpu, best) < gpu.Count)
+                return $"needs {Count(gpu.Count, gpu.Name ?? "device")} on one node; {best.Node.Id} has the most free, {Placement.Matching(gpu, best)}";
+            up.RemoveAll(n => Placement.Matching(gpu, n) < gpu.Count);
         }
-        return request.Memory > most.FreeMemory
-            ? $"needs {request.Memory} of memory on one node; {most.Node.Id} has {most.FreeMemory} free"
-            : $"needs {Cpus(Math.Max(request.MilliCpus, 1000))} on one node; {most.Node.Id} has {Number(most.FreeMilliCpus)} free";
+        var roomy = up.MaxBy(n => n.FreeMemory)!;
+        if (request.Memory > roomy.FreeMemory) return $"needs {request.Memory} of memory on one node; {roomy.Node.Id} has {roomy.FreeMemory} free";
+        var most = up.Where(n => n.FreeMemory >= request.Memory).MaxBy(n => n.FreeMilliCpus)!;
+        return $"needs {Cpus(Placement.MilliCpus(request, gpu?.Count ?? 0, most.Node))} on one node; {most.Node.Id} has {Number(most.FreeMilliCpus)} free";
     }
 
     /// <summary>What would let it start now; empty where nothing short of waiting would.</summary>

@@ -7,7 +7,7 @@ namespace Puces.Runner.Agent;
 /// <summary>One agent serves a root at a time. A newer one asks the older to go: its daemon has lost it, or it would not have started another.</summary>
 internal static class AgentLock
 {
-    private const int PatienceMs = 1000, LongestMs = 10_000;
+    private const int PatienceMs = 1000, LastPatienceMs = 4000, LongestMs = 10_000;
 
     /// <summary>True once this process is the one; the lock is held until it ends.</summary>
     public static bool TryTake(string path)
@@ -15,17 +15,19 @@ internal static class AgentLock
         var fd = Libc.Open(path, Libc.ReadWrite | Libc.Create | Libc.CloseOnExec);
         if (fd < 0) throw new IOException($"cannot open {path}: {Libc.Why(Libc.Errno)}");
         var begun = Environment.TickCount64;
-        var isAsked = false;
+        var asked = 0;
         Span<byte> text = stackalloc byte[16];
         while (!Libc.TryHold(fd))
         {
             var waited = Environment.TickCount64 - begun;
             if (waited > LongestMs) return false;
-            if (waited > PatienceMs && !isAsked)
+            // One that is stopped or hangs does not hear; as it holds nothing that is not on the disk, nothing is lost by its end.
+            var signal = waited > LastPatienceMs ? Signals.Kill : waited > PatienceMs ? Signals.Term : 0;
+            if (signal != asked)
             {
-                isAsked = true;
+                asked = signal;
                 var read = Libc.ReadAt(fd, text, 0);
-                if (read > 0 && int.TryParse(text[..read], NumberStyles.None, CultureInfo.InvariantCulture, out var older)) _ = Libc.Kill(older, Signals.Term);
+                if (read > 0 && int.TryParse(text[..read], NumberStyles.None, CultureInfo.InvariantCulture, out var older)) _ = Libc.Kill(older, signal);
             }
             Thread.Sleep(10);
         }

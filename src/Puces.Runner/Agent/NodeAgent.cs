@@ -20,6 +20,7 @@ internal sealed class NodeAgent : IDisposable
 
     private readonly Layout _layout;
     private readonly Dictionary<string, HeldRank> _ranks = [];
+    private readonly Dictionary<string, Core.Contract.RankOrder> _unplaced = [];
     private readonly HashSet<HeldRank> _news = [];
     private readonly HashSet<HeldRank> _ended = [];
     private readonly Outbox _outbox = new();
@@ -109,7 +110,7 @@ internal sealed class NodeAgent : IDisposable
                 _entries[3 + waited.Count] = new(rank.WatcherEnd, Libc.PollIn);
                 waited.Add(rank);
             }
-            var pause = _news.Count > 0 && !_outbox.IsFull ? 0 : _ended.Count > 0 ? ClearingMs : live > 0 ? LookMs : -1;
+            var pause = _news.Count > 0 && !_outbox.IsFull ? 0 : _ended.Count > 0 ? ClearingMs : live + _unplaced.Count > 0 ? LookMs : -1;
             _ = Libc.Poll(_entries.AsSpan(0, 3 + waited.Count), pause);
 
             if (_entries[0].Found != 0 && !_inbox.Read(Hear)) return;
@@ -135,6 +136,8 @@ internal sealed class NodeAgent : IDisposable
         var now = Environment.TickCount64;
         if (now < _lookAt) return;
         _lookAt = now + LookMs;
+        foreach (var order in _unplaced.Values.ToArray())
+            if (TryPlace(order)) _unplaced.Remove(order.Tag);
         foreach (var rank in _ranks.Values)
         {
             if (rank.IsFinal) continue;
@@ -232,6 +235,7 @@ internal sealed class NodeAgent : IDisposable
     {
         if (!_ranks.TryGetValue(tag ?? "", out var rank))
         {
+            _unplaced.Remove(tag ?? "");
             _outbox.Say(new FromNode.Gone(tag ?? ""));
             return;
         }
@@ -254,17 +258,21 @@ internal sealed class NodeAgent : IDisposable
             _news.Add(held);
             return;
         }
-        var rank = new HeldRank(_layout.Rank(tag));
-        if (!_folders.TryPlace(rank.Folder, JsonSerializer.SerializeToUtf8Bytes(order, RunnerJson.Default.RankOrder)))
-        {
-            _outbox.Say(new FromNode.Report(new(tag, RankPhase.Refused, 0, Detail: $"cannot write to {_layout.Root}: is the disk full?")));
-            return;
-        }
-        _ranks.Add(tag, rank);
+        // A full disk is not the job's fault: the order waits for room. Should this agent end before, the next one is told again.
+        if (TryPlace(order)) _unplaced.Remove(tag);
+        else if (_unplaced.TryAdd(tag, order)) _outbox.Say(new FromNode.Problem(tag, $"cannot write to {_layout.Root}: is the disk full? It starts when there is room"));
+    }
+
+    private bool TryPlace(Core.Contract.RankOrder order)
+    {
+        var rank = new HeldRank(_layout.Rank(order.Tag));
+        if (!_folders.TryPlace(rank.Folder, JsonSerializer.SerializeToUtf8Bytes(order, RunnerJson.Default.RankOrder))) return false;
+        _ranks.Add(order.Tag, rank);
         rank.Follow(0);
         rank.Repeat();
         Launch(rank);
         _news.Add(rank);
+        return true;
     }
 
     private void Launch(HeldRank rank)

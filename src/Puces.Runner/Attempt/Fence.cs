@@ -13,7 +13,7 @@ internal sealed class Fence(Layout layout, Core.Jobs.JobId job, int number)
     public int? Raise()
     {
         var fd = Libc.Open(_path, Libc.ReadWrite | Libc.Create | Libc.CloseOnExec);
-        if (fd < 0) throw new IOException($"cannot open {_path}: {Libc.Why(Libc.Errno)}");
+        if (fd < 0) throw new IOException($"cannot open {_path}: {Libc.Why(Libc.Errno)}", Libc.Errno);
         try
         {
             _ = Libc.Lock(fd, Libc.LockExclusive);
@@ -21,7 +21,7 @@ internal sealed class Fence(Layout layout, Core.Jobs.JobId job, int number)
             if (newest > number) return newest;
             // Zero-padded: a number is written over the one before it, never left half longer than it was.
             var text = Encoding.ASCII.GetBytes(number.ToString("D10", CultureInfo.InvariantCulture));
-            if (newest < number && !Files.WriteAll(fd, text)) throw new IOException($"cannot write {_path}: {Libc.Why(Libc.Errno)}");
+            if (newest < number && !Files.WriteAll(fd, text)) throw new IOException($"cannot write {_path}: {Libc.Why(Libc.Errno)}", Libc.Errno);
             return null;
         }
         finally

@@ -5,7 +5,8 @@ using Puces.Runner.Posix;
 namespace Puces.Runner.Attempt;
 
 /// <summary>A started process and the reading ends of its output; or no process, and why.</summary>
-internal readonly record struct Launched(int Pid, int Output, int Error, int ExitCode = 0, string? Problem = null);
+/// <param name="IsForLater">The disk is full: it may be tried again.</param>
+internal readonly record struct Launched(int Pid, int Output, int Error, int ExitCode = 0, string? Problem = null, bool IsForLater = false);
 
 /// <summary>Starts the user's commands in the work directory.</summary>
 internal static class Launch
@@ -20,7 +21,7 @@ internal static class Launch
                 : new(0, -1, -1, NotFound, $"{arguments[0]}: command not found");
         // A file, so that the script stands in no command line.
         if (!Files.TryWrite(scriptPath, Encoding.UTF8.GetBytes(command.Script ?? "")))
-            return new(0, -1, -1, NotRunnable, $"cannot write {scriptPath}: {Libc.Why(Libc.Errno)}");
+            return new(0, -1, -1, NotRunnable, $"cannot write {scriptPath}: {Libc.Why(Libc.Errno)}", Files.IsFull(Libc.Errno));
         var shell = Find("bash", work, variables["PATH"]) ?? Find("bash", work, "/bin:/usr/bin:/usr/local/bin") ?? "/bin/sh";
         return Start(shell, [Path.GetFileName(shell), "-e", scriptPath], work, variables);
     }

@@ -12,7 +12,7 @@ namespace Puces.Runner.Attempt;
 /// <summary>The whole life of one rank, in a process of its own: it outlives the agent, and no other rank depends on it.</summary>
 internal sealed class RankRun : IDisposable
 {
-    private const int SpareMs = 2000;
+    private const int SpareMs = 2000, WaitForRoomMs = 1000;
     private const int StoppedBeforeStart = 128 + Signals.Term;
 
     private readonly Layout _layout;
@@ -109,8 +109,24 @@ internal sealed class RankRun : IDisposable
         return (RunPhase(_order.Run, RankPhase.Run, "run.sh", begun, variables), "run");
     }
 
-    /// <summary>Makes all ready for the user's code; the reason where that cannot be done.</summary>
+    /// <summary>Makes all ready for the user's code; the reason where that cannot be done. A full disk is waited for: it is not the job's fault.</summary>
     private string? Prepare()
+    {
+        while (true)
+        {
+            try
+            {
+                return TryPrepare();
+            }
+            catch (IOException e) when (Files.IsFull(e))
+            {
+                if (_watch.MustEnd()) return null;
+                Thread.Sleep(WaitForRoomMs);
+            }
+        }
+    }
+
+    private string? TryPrepare()
     {
         try
         {
@@ -134,7 +150,7 @@ internal sealed class RankRun : IDisposable
         {
             return null;
         }
-        catch (Exception e) when (e is ArchiveException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is ArchiveException or IOException or UnauthorizedAccessException && !(e is IOException io && Files.IsFull(io)))
         {
             return e.Message;
         }
@@ -179,10 +195,16 @@ internal sealed class RankRun : IDisposable
     private int RunPhase(RunCommand command, RankPhase phase, string script, DateTimeOffset begun, Dictionary<string, string> variables)
     {
         Report(_report with { Phase = phase, Started = begun, LogLength = _log.Length });
-        if (_watch.MustEnd()) return StoppedBeforeStart;
-        _group?.Enter();
-        var launched = Launch.Start(command, Path.Combine(_rank.Path, script), _work, variables);
-        _group?.Leave();
+        Launched launched;
+        while (true)
+        {
+            if (_watch.MustEnd()) return StoppedBeforeStart;
+            _group?.Enter();
+            launched = Launch.Start(command, Path.Combine(_rank.Path, script), _work, variables);
+            _group?.Leave();
+            if (!launched.IsForLater) break;
+            Thread.Sleep(WaitForRoomMs);
+        }
         if (launched.Problem is { } problem)
         {
             _log.Say(problem);

@@ -20,17 +20,16 @@ internal static class JobsApi
         api.MapPost("/jobs", SubmitAsync).Accepts<SubmitJob>("application/json").Produces<JobView>(201).WithSummary("Queue a job; answered when it is stored.");
         api.MapPost("/jobs/batch", SubmitManyAsync).Accepts<SubmitJobs>("application/json").Produces<SubmittedJobs>(201).WithSummary("Queue many jobs, all or none.");
         api.MapGet("/jobs", ListAsync).Produces<JobPage>().WithSummary("List jobs, a page at a time.");
-        api.MapGet("/jobs/{id:long}", ShowAsync).Produces<JobDetail>().WithSummary("Everything about one job.");
-        api.MapGet("/jobs/{id:long}/why", WhyAsync).Produces<WhyView>().WithSummary("Why a job waits, and what would let it start.");
-        api.MapPost("/jobs/{id:long}/cancel", CancelAsync).Produces<JobView>().WithSummary("End a job, through its checkpoint if it runs.");
-        api.MapGet("/jobs/{id:long}/watch", WatchAsync).Produces<JobView>(200, "text/event-stream").WithSummary("The job at each change, until it is over.");
+        api.MapGet("/jobs/{id}", ShowAsync).Produces<JobDetail>().WithSummary("Everything about one job.");
+        api.MapGet("/jobs/{id}/why", WhyAsync).Produces<WhyView>().WithSummary("Why a job waits, and what would let it start.");
+        api.MapPost("/jobs/{id}/cancel", CancelAsync).Produces<JobView>().WithSummary("End a job, through its checkpoint if it runs.");
+        api.MapGet("/jobs/{id}/watch", WatchAsync).Produces<JobView>(200, "text/event-stream").WithSummary("The job at each change, until it is over.");
     }
 
     private static async Task SubmitAsync(HttpContext context, Inbox inbox, Live live, Orders orders, BlobStore blobs, TimeProvider clock)
     {
-        using var body = await BodyAsync(context);
-        var submitted = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), ContractJson.Default.SubmitJob)
-            ?? throw new RequestException(400, "the body is null; send a SubmitJob");
+        using var body = await Bodies.WholeAsync(context);
+        var submitted = Bodies.Read(body.GetBuffer().AsSpan(0, (int)body.Length), ContractJson.Default.SubmitJob);
         await CheckAsync([submitted], live, blobs, clock.GetUtcNow(), context.RequestAborted);
         var key = KeyOf(context, body.GetBuffer().AsSpan(0, (int)body.Length));
         var answer = await inbox.AskAsync(Command(submitted, key));
@@ -44,17 +43,19 @@ internal static class JobsApi
 
     private static async Task SubmitManyAsync(HttpContext context, Inbox inbox, Live live, BlobStore blobs, TimeProvider clock)
     {
-        using var body = await BodyAsync(context);
-        var many = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), ContractJson.Default.SubmitJobs)?.Jobs ?? [];
+        using var body = await Bodies.WholeAsync(context);
+        var many = Bodies.Read(body.GetBuffer().AsSpan(0, (int)body.Length), ContractJson.Default.SubmitJobs).Jobs;
+        if (many.Contains(null!)) throw new RequestException(400, $"jobs[{many.ToList().IndexOf(null!)}] is null; send a SubmitJob there");
         if (many.Count is 0 or > MostInBatch) throw new RequestException(422, $"a batch holds 1 to {MostInBatch} jobs; this one holds {many.Count}");
         await CheckAsync(many, live, blobs, clock.GetUtcNow(), context.RequestAborted);
         var key = KeyOf(context, body.GetBuffer().AsSpan(0, (int)body.Length));
         var commands = new Command[many.Count];
         for (var i = 0; i < many.Count; i++)
-            commands[i] = Command(many[i], key is { } k ? k with { Key = k.Key ^ (UInt128)(uint)(i + 1) << 64 } : null);
+            commands[i] = Command(many[i], key is { } k ? k with { Key = k.Key ^ (UInt128)(uint)i << 64 } : null) with { Batch = key?.Key };
         var answers = await inbox.AskAsync(commands);
         if (answers.FirstOrDefault(a => a.Error is not null)?.Error is { } error) throw new RequestException(422, error);
-        await Replies.JsonAsync(context, new SubmittedJobs([.. answers.Select(a => a.Id!.Value.Value)]), ContractJson.Default.SubmittedJobs, 201);
+        var status = answers.All(a => a.IsRepeat) ? 200 : 201;
+        await Replies.JsonAsync(context, new SubmittedJobs([.. answers.Select(a => a.Id!.Value.Value)]), ContractJson.Default.SubmittedJobs, status);
     }
 
     private static Command.Submit Command(SubmitJob submitted, IdempotencyKey? key)
@@ -73,11 +74,10 @@ internal static class JobsApi
         for (var i = 0; i < many.Count && errors.Count < 100; i++)
         {
             var (spec, at) = (many[i].Spec, many.Count == 1 ? "" : $"jobs[{i}].");
-            if (many[i].Owner.Length > 128) errors.Add(new(at + "owner", "is longer than 128 characters"));
+            if (many[i].Owner.Length > 128) errors.Add(new(at + "owner", $"has {many[i].Owner.Length} characters; write at most 128"));
+            if (many[i].Owner.Any(char.IsControl)) errors.Add(new(at + "owner", "has a control character in it; write a name"));
             if (spec.Deadline < now) errors.Add(new(at + "spec.deadline", $"{spec.Deadline:u} is in the past"));
-            foreach (var (path, sha) in (many[i].Mounts ?? new Dictionary<string, string>()).Select(m => ($"mounts.{m.Key}", m.Value))
-                .Concat(many[i].Workdir is { } workdir ? [("workdir", workdir)] : []))
-                if (!blobs.Has(sha)) errors.Add(new(at + path, $"blob {sha} is not here; PUT it to /api/v1/blobs/{{sha256}} first"));
+            CheckFiles(many[i], at, blobs, errors);
             foreach (var name in spec.Secrets ?? [])
             {
                 secrets ??= [.. (await live.Store.SecretsAsync(ct)).Select(s => s.Name)];
@@ -87,17 +87,32 @@ internal static class JobsApi
         if (errors.Count > 0) throw new RequestException(422, "the job has mistakes", null, errors);
     }
 
-    private static async Task<MemoryStream> BodyAsync(HttpContext context)
+    private static void CheckFiles(SubmitJob submitted, string at, BlobStore blobs, List<FieldError> errors)
     {
-        var body = new MemoryStream(context.Request.ContentLength is > 0 and < 1 << 26 and var length ? (int)length : 1024);
-        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-        return body;
+        if (submitted.Workdir is { } workdir) CheckBlob(workdir, "workdir");
+        foreach (var (path, blob) in submitted.Mounts ?? new Dictionary<string, string>())
+        {
+            try
+            {
+                if (PackedArchive.Parts(path, path).Length == 0) errors.Add(new(at + "mounts", "a mount has an empty path; write where it goes in the work directory"));
+                else CheckBlob(blob, $"mounts.{path}");
+            }
+            catch (ArchiveException e)
+            {
+                errors.Add(new(at + "mounts", e.Message));
+            }
+        }
+
+        void CheckBlob(string? blob, string field)
+        {
+            if (blob is null || !blobs.Has(blob)) errors.Add(new(at + field, $"blob {blob ?? "null"} is not here; PUT it to /api/v1/blobs/{{sha256}} first"));
+        }
     }
 
     private static IdempotencyKey? KeyOf(HttpContext context, ReadOnlySpan<byte> body)
     {
         if (context.Request.Headers["Idempotency-Key"] is not [{ Length: > 0 } key]) return null;
-        if (key.Length > 255) throw new RequestException(400, "Idempotency-Key is longer than 255 characters");
+        if (key.Length > 255) throw new RequestException(400, $"Idempotency-Key has {key.Length} characters: write at most 255, such as a UUID");
         Span<byte> hash = stackalloc byte[32];
         SHA256.HashData(Encoding.UTF8.GetBytes(key), hash);
         var id = BinaryPrimitives.ReadUInt128BigEndian(hash);

@@ -1,6 +1,8 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Puces.Core.Contract;
 using Puces.Core.Jobs;
+using Puces.Server.Blobs;
 using Puces.Server.Store;
 
 namespace Puces.Server.Api;
@@ -8,22 +10,21 @@ namespace Puces.Server.Api;
 /// <summary>A mistake of the caller, to be told as problem+json (RFC 9457).</summary>
 public sealed class RequestException(int status, string title, string? detail = null, IReadOnlyList<FieldError>? errors = null) : Exception(title)
 {
-    public Problem Problem { get; } = new(title, status, detail, $"https://www.rfc-editor.org/rfc/rfc9110#name-{status}", errors);
+    public Problem Problem { get; } = Problems.Of(status, title, detail, errors);
 }
 
 /// <summary>Turns what went wrong into one reply that says what would be right.</summary>
 internal static partial class Problems
 {
+    // People read errors in a terminal: quotes stay quotes. No browser takes this type for a page.
+    private static readonly ContractJson Plainly = new(new(ContractJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
     public static async Task HandleAsync(HttpContext context, RequestDelegate next)
     {
         try
         {
             await next(context);
-            if (!context.Response.HasStarted && context.Response.StatusCode is 404 or 405 && context.Response.ContentLength is null or 0)
-            {
-                await WriteAsync(context, new($"{context.Request.Method} {context.Request.Path} is not part of this interface",
-                    context.Response.StatusCode, "see /openapi/v1.json"));
-            }
+            if (!context.Response.HasStarted && context.Response.StatusCode >= 400 && context.Response.ContentType is null) await WriteAsync(context, Plain(context));
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested || context.Response.HasStarted)
         {
@@ -35,12 +36,29 @@ internal static partial class Problems
         }
     }
 
+    public static Problem Of(int status, string title, string? detail = null, IReadOnlyList<FieldError>? errors = null) =>
+        new(title, status, detail, $"https://httpwg.org/specs/rfc9110.html#status.{status}", errors);
+
     public static Task WriteAsync(HttpContext context, Problem problem)
     {
         context.Response.StatusCode = problem.Status;
         context.Response.ContentType = "application/problem+json";
         if (problem.Status == 503) context.Response.Headers.RetryAfter = "1";
-        return JsonSerializer.SerializeAsync(context.Response.Body, problem, ContractJson.Default.Problem, context.RequestAborted);
+        return JsonSerializer.SerializeAsync(context.Response.Body, problem, Plainly.Problem, context.RequestAborted);
+    }
+
+    /// <summary>A status that the framework has set without a word.</summary>
+    private static Problem Plain(HttpContext context)
+    {
+        var (request, status) = (context.Request, context.Response.StatusCode);
+        return status switch
+        {
+            405 => Of(405, $"{request.Path} takes {context.Response.Headers.Allow}, not {request.Method}", "see /openapi/v1.json"),
+            415 => Of(415, $"a body of the kind {request.ContentType ?? "that is not named"} is not understood", "send Content-Type: application/json"),
+            404 when request.Method == HttpMethods.Head => Of(404, "it is not here"),
+            404 => Of(404, $"there is no {request.Path}", "see /openapi/v1.json"),
+            _ => Of(status, $"{request.Method} {request.Path} could not be answered", "see /openapi/v1.json"),
+        };
     }
 
     private static Problem Of(Exception e, HttpContext context)
@@ -48,13 +66,14 @@ internal static partial class Problems
         switch (e)
         {
             case RequestException r: return r.Problem;
-            case JobFileException j: return new("the job has mistakes", 422, null, null, j.ErrorsInRequest());
-            case JsonException j: return new("the body is not the JSON that is expected here", 400, j.Message);
-            case BadHttpRequestException b: return new(b.Message, b.StatusCode);
-            case StoreException s: return new("the daemon cannot store now; ask again with the same Idempotency-Key", 503, s.Message);
+            case JobFileException j: return Of(422, "the job has mistakes", null, j.ErrorsInRequest());
+            case BadHttpRequestException { StatusCode: 413 }: return Of(413, "the body is too large", "at most 2 GiB for a packed folder, 64 MiB for anything else");
+            case BadHttpRequestException b: return Of(b.StatusCode, Arguments.Mistake(b) ?? b.Message);
+            case IOException i when BlobStore.IsFull(i): return Of(503, "the daemon's disk is full; ask again when there is room", i.Message);
+            case StoreException s: return Of(503, "the daemon cannot store now; ask again with the same Idempotency-Key", s.Message);
         }
         LogBug(context.RequestServices.GetRequiredService<ILogger<Problem>>(), e, context.Request.Method, context.Request.Path);
-        return new("a mistake of the daemon's own; its log has the details", 500);
+        return Of(500, "a mistake of the daemon's own; its log has the details");
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Method} {Path}")]

@@ -1,5 +1,5 @@
-using System.Text.Json;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http.Features;
 using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Fleet;
@@ -14,6 +14,7 @@ namespace Puces.Server.Api;
 internal static partial class ThingsApi
 {
     private const int LongestSecret = 64 * 1024;
+    private const long LargestBlob = 2L << 30;
 
     public static void Map(RouteGroupBuilder api)
     {
@@ -28,13 +29,19 @@ internal static partial class ThingsApi
         api.MapPost("/shutdown", Shutdown).Produces(202).WithSummary("Stop the daemon; running jobs go on.");
     }
 
-    private static async Task<IResult> PutBlobAsync(HttpContext context, string sha, BlobStore blobs) => await blobs.PutAsync(sha, context.Request.Body, context.RequestAborted) switch
+    private static async Task<IResult> PutBlobAsync(HttpContext context, string sha, BlobStore blobs)
     {
-        BlobResult.Stored => Results.StatusCode(201),
-        BlobResult.AlreadyThere => Results.Ok(),
-        BlobResult.Refused refused => throw new RequestException(422, "the archive is refused", refused.Reason),
-        _ => throw new InvalidOperationException("a blob is stored, there, or refused"),
-    };
+        var limit = context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>();
+        if (!limit.IsReadOnly) limit.MaxRequestBodySize = LargestBlob;
+        return await blobs.PutAsync(sha, context.Request.Body, context.RequestAborted) switch
+        {
+            BlobResult.Stored => Results.StatusCode(201),
+            BlobResult.AlreadyThere => Results.Ok(),
+            BlobResult.Refused refused => throw new RequestException(422, "the archive is refused", refused.Reason),
+            BlobResult.NotStored failed => throw new RequestException(507, "the daemon's disk did not take the archive; make room there, then ask again", failed.Reason),
+            _ => throw new InvalidOperationException("a blob is stored, there, refused, or not stored"),
+        };
+    }
 
     private static async Task ListSecretsAsync(HttpContext context, Live live)
     {
@@ -45,8 +52,8 @@ internal static partial class ThingsApi
     private static async Task<IResult> SetSecretAsync(HttpContext context, string name, SecretBox box, Inbox inbox)
     {
         if (!SecretName().IsMatch(name)) throw new RequestException(422, $"\"{name}\" cannot be a secret's name: write capitals, digits and _, such as HF_TOKEN");
-        var body = await JsonSerializer.DeserializeAsync(context.Request.Body, ContractJson.Default.SetSecret, context.RequestAborted);
-        if (body is not { Value.Length: > 0 and <= LongestSecret }) throw new RequestException(422, $"a secret's value has 1 to {LongestSecret} characters");
+        var body = await Bodies.ReadAsync(context, ContractJson.Default.SetSecret);
+        if (body.Value.Length is 0 or > LongestSecret) throw new RequestException(422, $"the value of {name} has {body.Value.Length} characters: write 1 to {LongestSecret}");
         if (body.Value.Contains('\0', StringComparison.Ordinal)) throw new RequestException(422, "a secret is given in an environment variable, and cannot hold a NUL");
         await inbox.AskAsync(new Command.SetSecret(name, box.Seal(name, body.Value)));
         return Results.NoContent();
@@ -64,8 +71,7 @@ internal static partial class ThingsApi
     private static async Task SetPoolAsync(HttpContext context, string name, Live live, Inbox inbox)
     {
         if (!live.View.Pools.ContainsKey(name)) throw new RequestException(404, $"there is no pool {name}; there is {string.Join(", ", live.View.Pools.Keys)}");
-        var body = await JsonSerializer.DeserializeAsync(context.Request.Body, ContractJson.Default.SetPool, context.RequestAborted)
-            ?? throw new RequestException(400, "the body is null; send a SetPool");
+        var body = await Bodies.ReadAsync(context, ContractJson.Default.SetPool);
         var errors = new List<FieldError>();
         if (body.Nodes is < 1 or > 256) errors.Add(new("nodes", $"{body.Nodes}: write 1 to 256"));
         if (body.Cpus is <= 0 or > 100_000) errors.Add(new("cpus", $"{body.Cpus}: write a number above 0"));

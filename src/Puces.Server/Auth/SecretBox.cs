@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.DataProtection;
+using Puces.Server.Store;
 
 namespace Puces.Server.Auth;
 
@@ -17,7 +18,17 @@ public sealed class SecretBox
     }
 
     /// <summary>A sealed value opens only under the name that it was sealed under.</summary>
-    public byte[] Seal(string name, string value) => Protector(name).Protect(Encoding.UTF8.GetBytes(value));
+    public byte[] Seal(string name, string value)
+    {
+        try
+        {
+            return Protector(name).Protect(Encoding.UTF8.GetBytes(value));
+        }
+        catch (CryptographicException e)
+        {
+            throw new StoreException($"the key that seals secrets cannot be written: {(e.InnerException ?? e).Message}", e);
+        }
+    }
 
     /// <summary>Throws <see cref="SecretException"/> where the keys are not those that sealed it.</summary>
     public string Open(string name, byte[] sealedValue)

@@ -10,6 +10,8 @@ public abstract record BlobResult
     public sealed record Stored : BlobResult;
     public sealed record AlreadyThere : BlobResult;
     public sealed record Refused(string Reason) : BlobResult;
+    /// <summary>Nothing is wrong with it; the disk does not take it.</summary>
+    public sealed record NotStored(string Reason) : BlobResult;
 }
 
 /// <summary>
@@ -37,8 +39,9 @@ public sealed class BlobStore(string folder)
                 file.Position = 0;
                 PackedArchive.Check(file);
                 file.Flush(flushToDisk: true);
+                // While it is open, and so locked: another daemon on the folder that clears leftovers passes it by.
+                File.Move(part, path, overwrite: true);
             }
-            File.Move(part, path, overwrite: true);
             FolderSync.Flush(Path.GetDirectoryName(path)!);
             return new BlobResult.Stored();
         }
@@ -46,9 +49,9 @@ public sealed class BlobStore(string folder)
         {
             return new BlobResult.Refused(e.Message);
         }
-        catch (IOException e) when (e is not Microsoft.AspNetCore.Connections.ConnectionResetException)
+        catch (IOException e) when (e is not (Microsoft.AspNetCore.Connections.ConnectionResetException or BadHttpRequestException) && !IsFull(e))
         {
-            return new BlobResult.Refused("it could not be stored: " + e.Message);
+            return new BlobResult.NotStored(e.Message);
         }
         finally
         {
@@ -56,11 +59,24 @@ public sealed class BlobStore(string folder)
         }
     }
 
+    /// <summary>The disk, or our part of it, has no room: .NET gives the system's own number.</summary>
+    public static bool IsFull(IOException e) => e.HResult is 28 or 122;
+
     /// <summary>Deletes uploads that an end of the daemon has broken off; to be called before any begins.</summary>
     public void ClearLeftovers()
     {
         if (!Directory.Exists(folder)) return;
-        foreach (var left in Directory.EnumerateFiles(folder, "*.part", SearchOption.AllDirectories)) File.Delete(left);
+        foreach (var left in Directory.EnumerateFiles(folder, "*.part", SearchOption.AllDirectories))
+        {
+            try
+            {
+                // Two daemons may share the folder: an upload that the other is busy with is locked.
+                using (new FileStream(left, FileMode.Open, FileAccess.ReadWrite, FileShare.None)) File.Delete(left);
+            }
+            catch (IOException)
+            {
+            }
+        }
     }
 
     private static async Task<string> CopyAsync(Stream body, FileStream file, CancellationToken ct)

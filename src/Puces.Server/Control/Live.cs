@@ -34,21 +34,32 @@ public sealed class Live(TimeProvider clock)
     /// <summary>Waits for the lead; while another daemon has it, shows what that one stores.</summary>
     internal async Task StandByAsync(string location, Func<CancellationToken, Task> lead, CancellationToken ct)
     {
-        var leading = lead(ct);
-        if (await Task.WhenAny(leading, Task.Delay(StandbyPace, clock, ct)) != leading)
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var leading = lead(waiting.Token);
+        try
         {
-            await using var reader = Stores.Open(location);
-            while (!leading.IsCompleted)
+            if (await Task.WhenAny(leading, Task.Delay(StandbyPace, clock, ct)) != leading)
             {
-                var stored = await reader.LoadAsync(clock.GetUtcNow(), ct);
-                _view = View.Of(stored.LiveJobs, stored.LiveAttempts, stored.Pools);
-                (_store, LastEvent) = (reader, stored.LastEvent);
-                Signal();
-                await Task.WhenAny(leading, Task.Delay(StandbyPace, clock, ct));
+                await using var reader = Stores.Open(location);
+                while (!leading.IsCompleted)
+                {
+                    var stored = await reader.LoadAsync(clock.GetUtcNow(), ct);
+                    _view = View.Of(stored.LiveJobs, stored.LiveAttempts, stored.Pools);
+                    (_store, LastEvent) = (reader, stored.LastEvent);
+                    Signal();
+                    await Task.WhenAny(leading, Task.Delay(StandbyPace, clock, ct));
+                }
+                _store = null;
             }
-            _store = null;
+            await leading;
         }
-        await leading;
+        catch
+        {
+            // Nobody waits on a store that is about to be closed.
+            await waiting.CancelAsync();
+            await leading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
     }
 
     internal void Lead(IStore store, View view, long lastEvent)

@@ -15,18 +15,21 @@ namespace Puces.Server.Control;
 /// The daemon's side of all nodes: carries effects out, in order, and brings news to the inbox. What it knows it has from the store
 /// and from the nodes; it keeps nothing that a restart would miss.
 /// </summary>
-public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook logs, Orders orders, TimeProvider clock, ILogger<Nodes> logger) : INodeListener
+public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook logs, Orders orders, TimeProvider clock, ILogger<Nodes> logger) : INodeListener, IDisposable
 {
     private readonly ConcurrentDictionary<string, (NodeLink Link, Pool Pool)> _links = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Node> _seen = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _unacknowledged = new(StringComparer.Ordinal);
     private Channel<Effect> _effects = Channel.CreateUnbounded<Effect>();
     private Task _work = Task.CompletedTask;
+    private CancellationTokenSource _ending = new();
 
     internal void Begin(IStore store, IReadOnlyList<Effect> effects)
     {
         _effects = Channel.CreateUnbounded<Effect>(new() { SingleReader = true });
-        _work = WorkAsync(store, _effects.Reader);
+        _ending.Dispose();
+        _ending = new();
+        _work = WorkAsync(store, _effects.Reader, _ending.Token);
         Post(effects);
     }
 
@@ -39,45 +42,77 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
     internal async Task EndAsync()
     {
         _effects.Writer.TryComplete();
+        await _ending.CancelAsync();
         await _work;
         await Task.WhenAll(_links.Values.Select(l => l.Link.DisposeAsync().AsTask()));
         _links.Clear();
         _unacknowledged.Clear();
+        logs.LetGo();
     }
+
+    public void Dispose() => _ending.Dispose();
 
     /// <summary>Folder in which a local node keeps its jobs.</summary>
     public static string RootOf(ServerOptions options, string node) => Path.Combine(options.Data, "runner", node.Split('/')[1]);
 
-    private async Task WorkAsync(IStore store, ChannelReader<Effect> effects)
+    private async Task WorkAsync(IStore store, ChannelReader<Effect> effects, CancellationToken ending)
     {
-        await foreach (var effect in effects.ReadAllAsync())
+        await foreach (var effect in effects.ReadAllAsync(CancellationToken.None))
         {
-            switch (effect)
+            try
             {
-                case Effect.Start e:
-                    for (var rank = 0; rank < e.Allocation.Shares.Count; rank++) await StartAsync(store, e.Attempt, rank, e.Allocation);
-                    break;
-                case Effect.StartRank e: await StartAsync(store, e.Attempt, e.Rank, e.Allocation); break;
-                case Effect.Stop e: Send(e.Node, new ToNode.Stop(RankTag.Of(e.Attempt, e.Rank), e.Reason)); break;
-                case Effect.Acknowledge e: Acknowledge(e.Node, RankTag.Of(e.Attempt, e.Rank)); break;
-                case Effect.OpenPool e: await OpenAsync(e.Pool); break;
+                await DoAsync(store, effect, ending);
             }
+            catch (OperationCanceledException) when (ending.IsCancellationRequested)
+            {
+            }
+#pragma warning disable CA1031 // Whatever it is, one effect must not end the others.
+            catch (Exception e)
+            {
+                LogEffect(e, effect);
+            }
+#pragma warning restore CA1031
         }
     }
 
-    private async Task StartAsync(IStore store, Core.Jobs.AttemptId attempt, int rank, Allocation allocation)
+    private async Task DoAsync(IStore store, Effect effect, CancellationToken ending)
+    {
+        switch (effect)
+        {
+            case Effect.Start e:
+                for (var rank = 0; rank < e.Allocation.Shares.Count; rank++) await StartAsync(store, e.Attempt, rank, e.Allocation, ending);
+                break;
+            case Effect.StartRank e: await StartAsync(store, e.Attempt, e.Rank, e.Allocation, ending); break;
+            case Effect.Stop e: Send(e.Node, new ToNode.Stop(RankTag.Of(e.Attempt, e.Rank), e.Reason)); break;
+            case Effect.Acknowledge e: Acknowledge(e.Node, RankTag.Of(e.Attempt, e.Rank)); break;
+            case Effect.OpenPool e: await OpenAsync(e.Pool); break;
+        }
+    }
+
+    private async Task StartAsync(IStore store, Core.Jobs.AttemptId attempt, int rank, Allocation allocation, CancellationToken ending)
     {
         var node = allocation.Shares[rank].Node;
         if (!_links.TryGetValue(node, out var open) || !open.Link.IsUp) return; // Asked for again when the node is seen.
         try
         {
             if (await orders.MakeAsync(store, attempt, rank, allocation, DevicesOf(node), !open.Pool.IsVirtual) is { } order)
+            {
+                CrashPoint.Pass("before-start");
                 open.Link.Send(new ToNode.Start(order));
+                CrashPoint.Pass("after-start");
+            }
             else inbox.Tell(new Command.Refused(attempt, rank, node, "its spec is not in the store"));
         }
-        catch (Exception e) when (e is StoreException or OrderException or SecretException)
+        catch (Exception e) when (e is OrderException or SecretException)
         {
             inbox.Tell(new Command.Refused(attempt, rank, node, e.Message));
+        }
+        catch (StoreException e)
+        {
+            // Not the job's fault. What was decided later waits with it: a stop must not come before the start that it means.
+            LogProblem(node, RankTag.Of(attempt, rank), e.Message);
+            await Task.Delay(TimeSpan.FromSeconds(1), clock, ending);
+            await StartAsync(store, attempt, rank, allocation, ending);
         }
     }
 
@@ -105,7 +140,6 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         for (var i = 1; i <= pool.Nodes; i++)
         {
             var node = pool.Nodes == 1 ? $"{pool.Name}/host" : $"{pool.Name}/n{i}";
-            Directory.CreateDirectory(RootOf(options, node));
             var link = new NodeLink(node, options.Runner, RootOf(options, node), Path.Combine(options.Data, "blobs"), this, line => LogAgent(node, line));
             _links[node] = (link, pool);
             link.Start();
@@ -123,7 +157,8 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         // Before the engine hears of them: a log that is on its way must not look settled.
         foreach (var rank in hello.Ranks)
             if (!logs.IsComplete(rank.Tag)) open.Link.Send(new ToNode.Follow(rank.Tag, logs.Length(rank.Tag)));
-        inbox.Tell(new Command.NodeSeen(seen, hello.Ranks));
+        // A verdict whose log is on its way comes once more after it: until then, for the engine, the rank runs.
+        inbox.Tell(new Command.NodeSeen(seen, [.. hello.Ranks.Select(r => r.Phase < RankPhase.Ended || logs.IsComplete(r.Tag) ? r : r with { Phase = RankPhase.Run, Verdict = null })]));
         return default;
     }
 
@@ -157,6 +192,7 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
 
     private void Forget(string node, string tag)
     {
+        CrashPoint.Pass("before-acknowledge");
         Send(node, new ToNode.Acknowledge(tag));
         logs.Forget(tag);
     }
@@ -183,6 +219,9 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
 
     /// <summary>Process ids of the agents, by node: for <c>puces doctor</c> and for tests that kill them.</summary>
     public IReadOnlyDictionary<string, int?> Agents => _links.ToDictionary(l => l.Key, l => l.Value.Link.AgentPid);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Effect} could not be carried out")]
+    private partial void LogEffect(Exception cause, Effect effect);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Node}: {Line}")]
     private partial void LogAgent(string node, string line);

@@ -100,17 +100,24 @@ public sealed record View(
 
     private IEnumerable<string> Needs(Job job, JobState.Queued queued, IReadOnlyList<NodeUse> nodes)
     {
-        if (queued.NotBefore is { } until) yield return $"is held back until {until.UtcDateTime:HH:mm:ss} UTC after attempt {job.Attempts}";
+        if (HeldUntil(queued) is { } until)
+        {
+            yield return $"is held back until {until.UtcDateTime:HH:mm:ss} UTC after attempt {job.Attempts}";
+            if (Placement.Find(job.Request, nodes) is not null) yield break;
+        }
         yield return Waiting.Reason(job.Request, nodes);
         if (Line.Count > 0 && Line[0].Job != job.Id) yield return $"job {Line[0].Job} is first in line: {Show(Live[Line[0].Job]).Reason}";
     }
 
     private string Reason(Job job, JobState.Queued queued)
     {
-        if (queued.NotBefore is { } until) return $"tried again at {until.UtcDateTime:HH:mm:ss} UTC, after attempt {job.Attempts} failed";
+        if (HeldUntil(queued) is { } until) return $"tried again at {until.UtcDateTime:HH:mm:ss} UTC, after attempt {job.Attempts} failed";
         if (Line.Count > 0 && Line[0].Job == job.Id && Placement.Find(job.Request, [.. Nodes.Values]) is not null) return "is first in line and fits: it is about to start";
         return Reasons.GetOrAdd(job.Request, request => Waiting.Reason(request, [.. Nodes.Values]));
     }
+
+    /// <summary>Until when a job is held back; null once it waits as all others do.</summary>
+    private static DateTimeOffset? HeldUntil(JobState.Queued queued) => queued.NotBefore is { } until && until > DateTimeOffset.UtcNow ? until : null;
 
     private static string Ordinal(int n) => n + (n % 100 is 11 or 12 or 13 ? "th" : (n % 10) switch { 1 => "st", 2 => "nd", 3 => "rd", _ => "th" });
 

@@ -7,7 +7,7 @@ namespace Puces.Server.Control;
 /// The one writer: applies what waits, stores it in one transaction, and only then answers and releases effects. If a commit fails
 /// it throws the world away and begins again from what is stored.
 /// </summary>
-public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live, Nodes nodes, TimeProvider clock, ILogger<Writer> log) : BackgroundService
+public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live, Nodes nodes, ServerFile server, TimeProvider clock, ILogger<Writer> log) : BackgroundService
 {
     private static readonly TimeSpan[] Pauses = [.. new[] { 0.2, 1, 2, 5, 10 }.Select(TimeSpan.FromSeconds)];
 
@@ -41,11 +41,15 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
         try
         {
             await store.MigrateAsync(stop);
+            inbox.ClosedBecause = "this daemon stands by: another one leads";
             await live.StandByAsync(options.Store, store.LeadAsync, stop);
             using var life = CancellationTokenSource.CreateLinkedTokenSource(stop, store.Deposed);
             var stored = await store.LoadAsync(clock.GetUtcNow() - World.KeyLife, life.Token);
             var world = new World(stored.LiveJobs, stored.LiveAttempts, stored.Pools, stored.Keys, stored.LastJob, stored.LastEvent, clock.GetUtcNow());
+            server.Leads();
             live.Lead(store, View.Of(stored.LiveJobs, stored.LiveAttempts, stored.Pools), stored.LastEvent);
+            // What slipped in while the last life ended is of that life.
+            inbox.FailAll(new StoreException("the daemon begins again from its store"));
             inbox.ClosedBecause = null;
             LogLeads(store.Description, stored.LiveJobs.Count);
             nodes.Begin(store, world.Resume());
@@ -75,9 +79,12 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
             try
             {
                 var outcome = world.Apply(commands, clock.GetUtcNow());
+                CrashPoint.Pass("before-commit");
                 if (outcome.Changes.Count > 0 || outcome.Events.Count > 0) await store.CommitAsync(outcome.Changes, outcome.Events, CancellationToken.None);
+                CrashPoint.Pass("after-commit");
                 live.Publish(outcome);
                 Answer(letters, outcome.Answers);
+                CrashPoint.Pass("after-answer");
                 nodes.Post(outcome.Effects);
             }
             catch (Exception e)

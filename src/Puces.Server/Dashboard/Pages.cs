@@ -63,9 +63,10 @@ public static class Pages
         return html.ToString();
     }
 
-    public static string Login(string? message) => Page("Puces", $"""
+    /// <param name="to">The page that was asked for, to go on with.</param>
+    public static string Login(string? message, string to = "/") => Page("Puces", $"""
         <main><h1>Puces</h1>{(message is null ? "" : $"<p class=\"bad\">{E(message)}</p>")}
-        <form method="get" action="/"><label>Token <input name="token" type="password" autocomplete="current-password" autofocus></label> <button>Open</button></form>
+        <form method="post" action="/login"><input name="to" type="hidden" value="{E(to)}"><label>Token <input name="token" type="password" autocomplete="current-password" autofocus></label> <button>Open</button></form>
         <p class="facts">On the server's machine, <code>puces dashboard</code> prints the address with its token.</p></main>
         """);
 

@@ -71,6 +71,12 @@ public sealed class LogBook(string folder)
         if (_copies.TryRemove(tag, out var copy)) lock (copy) copy.Close();
     }
 
+    /// <summary>Another daemon may write from now on: what is known of the copies is read from them again.</summary>
+    public void LetGo()
+    {
+        foreach (var tag in _copies.Keys) Forget(tag);
+    }
+
     /// <summary>No log of the job is still on its way.</summary>
     public bool IsSettled(JobId job) => !_copies.Values.Any(c => c.Job == job && !c.IsComplete);
 

@@ -219,7 +219,7 @@ internal sealed class SqliteStore(string file) : SqlStore
         catch (IOException e) when (_lock is null && File.Exists(_path + ".lock"))
         {
             var holder = File.Exists(pid) ? "process " + File.ReadAllText(pid).Trim() : "another process";
-            throw new StoreException($"{_path} is in use by {holder}. Stop that pucesd first, or give this one another file.", e);
+            throw new StoreException($"{_path} is in use by {holder}. Stop that pucesd first, or give this one another file.", e, isFenced: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,5 +1,3 @@
-using System.Collections;
-using System.Diagnostics.CodeAnalysis;
 using Puces.Core.Engine;
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
@@ -14,10 +12,16 @@ public sealed class LineTests
     [Fact]
     public void A_pass_looks_at_one_job_of_a_long_line_whose_jobs_all_ask_for_the_same()
     {
-        var jobs = new Counted(Enumerable.Range(1, 10_000).Select(i => JobOf(i, 0, "H100", 8)));
-        var nodes = Nodes(("a", "H100", 4), ("b", "A100", 8));
-        Assert.Empty(Scheduler.Decide(new(jobs.Values), jobs, nodes.Uses, _ => { }));
-        Assert.Equal(1, jobs.Looks);
+        var line = new Line();
+        for (var i = 1; i <= 10_000; i++) line.Add(JobOf(i, 0, "H100", 8));
+        var passed = new HashSet<Request>();
+        var looks = 0;
+        foreach (var job in line.InOrder(passed))
+        {
+            looks++;
+            passed.Add(job.Request);
+        }
+        Assert.Equal(1, looks);
     }
 
     /// <summary>The rule itself, job by job: what the line by shapes must come to.</summary>
@@ -27,30 +31,30 @@ public sealed class LineTests
         var random = new Random(20261123);
         for (var round = 0; round < 300; round++)
         {
-            var jobs = new Counted(Enumerable.Range(1, random.Next(1, 40)).Select(i =>
-                JobOf(i, random.Next(3), random.Next(2) == 0 ? "H100" : "A100", 1 << random.Next(4), random.Next(4) == 0 ? 2 : 1)));
+            Job[] jobs = [.. Enumerable.Range(1, random.Next(1, 40)).Select(i =>
+                JobOf(i, random.Next(3), random.Next(2) == 0 ? "H100" : "A100", 1 << random.Next(4), random.Next(4) == 0 ? 2 : 1))];
             (string, string, int)[] sizes = [("a", "H100", random.Next(9)), ("b", "H100", random.Next(9)), ("c", "A100", random.Next(9)), ("d", "A100", random.Next(9))];
             var (seen, walked) = (Nodes(sizes), Nodes(sizes));
-            var starts = Scheduler.Decide(new(jobs.Values), jobs, seen.Uses, s => seen.Hold(s.Job.Id, s.Allocation));
-            Assert.Equal(Walk(jobs.Values, walked), starts.Select(s => $"{s.Job.Id} {s.Allocation}"));
+            var starts = Scheduler.Decide(LineOf(jobs), seen.Uses, s => seen.Hold(s.Job.Id, s.Allocation));
+            Assert.Equal(Walk(jobs, walked), starts.Select(s => $"{s.Job.Id} {s.Allocation}"));
         }
     }
 
     [Fact]
     public void A_job_that_left_the_line_is_passed_over_and_may_come_back()
     {
-        var jobs = new Counted([JobOf(1, 0, "H100", 4), JobOf(2, 0, "H100", 4)]);
-        var line = new Line(jobs.Values);
-        line.Remove(jobs[new(1)]);
-        line.Remove(jobs[new(1)]);
+        var first = JobOf(1, 0, "H100", 4);
+        var line = LineOf(first, JobOf(2, 0, "H100", 4));
+        line.Remove(first);
+        line.Remove(first);
         Assert.Equal([2], Starts());
-        line.Add(jobs[new(1)]);
+        line.Add(first);
         Assert.Equal([1], Starts());
 
         IEnumerable<long> Starts()
         {
             var nodes = Nodes(("a", "H100", 4));
-            return Scheduler.Decide(line, jobs, nodes.Uses, s => nodes.Hold(s.Job.Id, s.Allocation)).Select(s => s.Job.Id.Value);
+            return Scheduler.Decide(line, nodes.Uses, s => nodes.Hold(s.Job.Id, s.Allocation)).Select(s => s.Job.Id.Value);
         }
     }
 
@@ -88,28 +92,10 @@ public sealed class LineTests
         return holdings;
     }
 
-    /// <summary>Jobs by number; counts how many are looked at.</summary>
-    private sealed class Counted(IEnumerable<Job> jobs) : IReadOnlyDictionary<JobId, Job>
+    private static Line LineOf(params IEnumerable<Job> jobs)
     {
-        private readonly Dictionary<JobId, Job> _jobs = jobs.ToDictionary(j => j.Id);
-
-        public int Looks { get; private set; }
-        public int Count => _jobs.Count;
-        public IEnumerable<JobId> Keys => _jobs.Keys;
-        public IEnumerable<Job> Values => _jobs.Values;
-
-        public Job this[JobId key]
-        {
-            get
-            {
-                Looks++;
-                return _jobs[key];
-            }
-        }
-
-        public bool ContainsKey(JobId key) => _jobs.ContainsKey(key);
-        public bool TryGetValue(JobId key, [MaybeNullWhen(false)] out Job value) => _jobs.TryGetValue(key, out value);
-        public IEnumerator<KeyValuePair<JobId, Job>> GetEnumerator() => _jobs.GetEnumerator();
-        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+        var line = new Line();
+        foreach (var job in jobs) line.Add(job);
+        return line;
     }
 }

@@ -1,0 +1,222 @@
+using System.Text.Json;
+using Puces.Core.Contract;
+using Puces.Core.Engine;
+using Puces.Core.Fleet;
+using Puces.Core.Jobs;
+using Puces.Core.Scheduling;
+
+namespace Puces.Testing.Simulation;
+
+/// <summary>What always holds; the first word of a failure.</summary>
+public enum Invariant
+{
+    IntentBeforeEffect, OneAttempt, CannotSeeIsNotDead, VerdictKept, GangWhole, NoInversion, FrozenAllocation, WaitExplained, JobKept, FeedWhole, StoreTellsAll,
+}
+
+/// <summary>What a world shows of itself.</summary>
+public sealed record Living(IReadOnlyCollection<Job> Jobs, IReadOnlyDictionary<string, NodeUse> Nodes, DateTimeOffset? NextTick)
+{
+    public static Living Of(World world) => new(world.Jobs, world.Nodes, world.NextTick);
+}
+
+/// <summary>Everything at one moment: the world, what is stored, and what truly is outside.</summary>
+/// <param name="World">Null while no daemon lives.</param>
+/// <param name="Ends">How ranks truly ended, by tag.</param>
+/// <param name="Kept">Tags of which a node still has something.</param>
+/// <param name="Acknowledged">Numbers of jobs that a client was told.</param>
+/// <param name="Committed">What was committed just now, if that was this moment.</param>
+/// <param name="IsFinal">Everything has come to rest.</param>
+public sealed record Scene(
+    Living? World, SimulatedStore Store, IReadOnlyList<Process> Processes, Func<string, TrueEnd?> Ends, Func<string, bool> Kept,
+    IEnumerable<JobId> Acknowledged, DateTimeOffset Now, Outcome? Committed = null, bool IsFinal = false);
+
+/// <summary>A promise that does not hold.</summary>
+public sealed class BrokenException(Invariant invariant, string message) : Exception($"{invariant}: {message}")
+{
+    public Invariant Invariant => invariant;
+}
+
+/// <summary>
+/// The invariants of the architecture page, as far as they apply now. They look at both sides, the store and what runs outside, and so
+/// stand here and not in the core, which cannot see the outside.
+/// </summary>
+public static class Invariants
+{
+    /// <summary>Throws <see cref="BrokenException"/> for the first that does not hold.</summary>
+    public static void Check(Scene scene)
+    {
+        CheckProcesses(scene);
+        if (scene.Committed is { } outcome)
+        {
+            foreach (var change in outcome.Changes)
+                if (change is Change.AttemptSet { Attempt: { Ended: not null } attempt }) CheckVerdict(scene, attempt);
+            CheckFeed(scene);
+            CheckJobs(scene);
+            if (scene.World is { } world)
+            {
+                CheckHeld(world);
+                CheckOrder(world, outcome);
+                CheckWaits(world);
+                CheckStored(scene, world);
+            }
+        }
+        if (scene.IsFinal) CheckRest(scene);
+    }
+
+    private static void Require([System.Diagnostics.CodeAnalysis.DoesNotReturnIf(false)] bool holds, Invariant invariant, string message)
+    {
+        if (!holds) throw new BrokenException(invariant, message);
+    }
+
+    private static void CheckProcesses(Scene scene)
+    {
+        for (var i = 0; i < scene.Processes.Count; i++)
+        {
+            var process = scene.Processes[i];
+            var tag = RankTag.Of(process.Attempt, process.Rank);
+            if (!scene.Store.Attempts.TryGetValue(process.Attempt, out var stored))
+                throw new BrokenException(Invariant.IntentBeforeEffect, $"{tag} runs on {process.Node}, and no stored row names it");
+            Require(stored.Attempt.Nodes[process.Rank] == process.Node, Invariant.IntentBeforeEffect, $"{tag} runs on {process.Node}, and is stored for {stored.Attempt.Nodes[process.Rank]}");
+            var settled = scene.Committed?.Changes.Any(c => c is Change.AttemptSet { Attempt: { Ended: not null } a } && a.Id == process.Attempt) ?? false;
+            Require(!settled, Invariant.CannotSeeIsNotDead, $"attempt {process.Attempt} was settled ({stored.Attempt.Reason}) while {tag} runs on {process.Node}");
+            Require(stored.Attempt.Ended is null, Invariant.OneAttempt, $"{tag} runs on {process.Node}, and the attempt is over");
+            var share = scene.Store.Jobs[process.Attempt.Job].Job.State.Held?.Shares[process.Rank];
+            Require(share is not null && Same(share, process.Share), Invariant.FrozenAllocation, $"{tag} runs on other devices than those that its attempt holds");
+            for (var j = 0; j < i; j++)
+            {
+                var other = scene.Processes[j];
+                Require(other.Attempt.Job != process.Attempt.Job || (other.Attempt == process.Attempt && other.Rank != process.Rank),
+                    Invariant.OneAttempt, $"{tag} runs on {process.Node} beside {RankTag.Of(other.Attempt, other.Rank)} on {other.Node}");
+                Require(other.Node != process.Node || !other.Share.Devices.Intersect(process.Share.Devices).Any(),
+                    Invariant.GangWhole, $"{tag} and {RankTag.Of(other.Attempt, other.Rank)} run on the same device of {process.Node}");
+            }
+        }
+    }
+
+    private static bool Same(Share a, Share b) => a.Node == b.Node && a.MilliCpus == b.MilliCpus && a.Memory == b.Memory && a.Devices.SequenceEqual(b.Devices);
+
+    /// <summary>An attempt is over: with the verdicts that its ranks truly gave, or with evidence that there is none.</summary>
+    private static void CheckVerdict(Scene scene, AttemptRecord attempt)
+    {
+        List<TrueEnd?> ends = [.. attempt.Nodes.Select((_, rank) => scene.Ends(RankTag.Of(attempt.Id, rank)))];
+        if (ends.Any(e => e is { IsWiped: true })) return;
+        var verdicts = ends.Where(e => e?.Verdict is not null).Select(e => e!.Verdict!).ToList();
+        if (attempt.ExitCode is { } code)
+            Require(verdicts.Count == ends.Count && code == 0 ? verdicts.All(v => v.ExitCode == 0) : verdicts.Any(v => v.ExitCode == code),
+                Invariant.VerdictKept, $"attempt {attempt.Id} is stored with exit code {code}, and ended with {string.Join(", ", verdicts.Select(v => v.ExitCode))}");
+        else Require(verdicts.Count < ends.Count, Invariant.VerdictKept, $"attempt {attempt.Id} is stored as '{attempt.Reason}', and each of its ranks gave a verdict");
+    }
+
+    /// <summary>Devices, CPUs and memory are held once; a gang holds all its nodes, and a waiting job nothing.</summary>
+    private static void CheckHeld(Living world)
+    {
+        foreach (var job in world.Jobs)
+        {
+            if (job.State.Held is not { } held) continue;
+            Require(held.Shares.Count == job.Request.Nodes && held.Shares.Select(s => s.Node).Distinct().Count() == held.Shares.Count,
+                Invariant.GangWhole, $"job {job.Id} holds {held}, and asks for {job.Request.Nodes} nodes");
+        }
+        foreach (var (id, use) in world.Nodes)
+        {
+            var devices = new HashSet<int>();
+            long cpus = 0, memory = 0;
+            foreach (var share in world.Jobs.SelectMany(j => j.State.Held?.Shares ?? []).Where(s => s.Node == id))
+            {
+                foreach (var device in share.Devices) Require(devices.Add(device), Invariant.GangWhole, $"device {device} of {id} is held twice");
+                (cpus, memory) = (cpus + share.MilliCpus, memory + share.Memory.Bytes);
+            }
+            var free = use.Node.Devices.Where(d => d.IsHealthy && !devices.Contains(d.Index)).Select(d => d.Index);
+            Require(use.Free.SequenceEqual(free), Invariant.GangWhole, $"{id} counts [{string.Join(",", use.Free)}] as free, and [{string.Join(",", free)}] are");
+            if (use.Node.MilliCpus == 0) continue; // It has never been reached in this life.
+            Require(cpus <= use.Node.MilliCpus && use.FreeMilliCpus == use.Node.MilliCpus - cpus, Invariant.GangWhole, $"{id} has {cpus} of {use.Node.MilliCpus} thousandths of its CPUs held");
+            Require(memory <= use.Node.Memory.Bytes && use.FreeMemory.Bytes == use.Node.Memory.Bytes - memory, Invariant.GangWhole, $"{id} has {memory} bytes of its memory held");
+        }
+    }
+
+    private static void CheckOrder(Living world, Outcome outcome)
+    {
+        foreach (var effect in outcome.Effects)
+        {
+            if (effect is not Effect.Start start) continue;
+            var lower = world.Jobs.First(j => j.Id == start.Attempt.Job);
+            foreach (var higher in world.Jobs)
+            {
+                if (higher.State is not JobState.Queued { NotBefore: null } || Turn.Of(higher) > Turn.Of(lower)) continue;
+                if (world.Nodes.Values.Count(n => Placement.CouldFit(higher.Request, n.Node)) < higher.Request.Nodes) continue;
+                foreach (var share in start.Allocation.Shares)
+                    Require(!Placement.CouldFit(higher.Request, world.Nodes[share.Node].Node), Invariant.NoInversion, $"job {lower.Id} starts on {share.Node}, which job {higher.Id} waits for before it");
+            }
+        }
+    }
+
+    private static void CheckWaits(Living world)
+    {
+        NodeUse[] nodes = [.. world.Nodes.Values];
+        Job? head = null;
+        foreach (var job in world.Jobs)
+        {
+            if (job.State is not JobState.Queued queued) continue;
+            Require(Waiting.Reason(job.Request, nodes).Length > 0, Invariant.WaitExplained, $"job {job.Id} waits for no reason");
+            if (queued.NotBefore is not null)
+                Require(world.NextTick <= queued.NotBefore, Invariant.WaitExplained, $"job {job.Id} is held until {queued.NotBefore}, and nobody wakes it");
+            else if (head is null || Turn.Of(job) < Turn.Of(head)) head = job;
+        }
+        Require(head is null || Placement.Find(head.Request, nodes) is null, Invariant.WaitExplained, $"job {head?.Id} is first in line, fits, and waits");
+    }
+
+    /// <summary>What lives is what is stored, and a world made from the store decides nothing anew.</summary>
+    private static void CheckStored(Scene scene, Living world)
+    {
+        var live = 0;
+        foreach (var job in world.Jobs)
+        {
+            live++;
+            var stored = scene.Store.Jobs.GetValueOrDefault(job.Id);
+            if (ReferenceEquals(stored?.Job, job)) continue;
+            Require(stored?.Json == JsonSerializer.Serialize(job, EngineJson.Stored.Job), Invariant.StoreTellsAll, $"job {job.Id} is {job.State.Word} here, and stored as {stored?.Json ?? "nothing"}");
+        }
+        Require(live == scene.Store.Jobs.Values.Count(j => j.Job.State is not JobState.Ended), Invariant.StoreTellsAll, "a stored job has no living one");
+        // Now and then, since it is dear; not where a job that failed this very moment may go at once.
+        if (!scene.IsFinal && scene.Store.Events.Count % 5 != 0) return;
+        if (world.Jobs.Any(j => j.State is JobState.Queued { NotBefore: { } until } && until <= scene.Now)) return;
+        var again = scene.Store.Load(scene.Now);
+        Require(again.NextTick == world.NextTick, Invariant.StoreTellsAll, "a restarted daemon would wake at another time");
+        var outcome = again.Apply([.. world.Nodes.Values.Select(u => new Command.NodeSeen(u.Node))], scene.Now);
+        Require(!outcome.Changes.Any(), Invariant.StoreTellsAll, "a restarted daemon would decide otherwise");
+        foreach (var (id, use) in world.Nodes)
+            Require(again.Nodes.TryGetValue(id, out var same) && same.Free.SequenceEqual(use.Free) && same.Jobs.SequenceEqual(use.Jobs)
+                && same.FreeMilliCpus == use.FreeMilliCpus && same.FreeMemory == use.FreeMemory, Invariant.StoreTellsAll, $"{id} would be used otherwise after a restart");
+    }
+
+    private static void CheckFeed(Scene scene)
+    {
+        for (var i = scene.Store.Events.Count - 1; i >= 0 && i >= scene.Store.Events.Count - scene.Committed!.Events.Count - 1; i--)
+            Require(scene.Store.Events[i].Seq == i + 1, Invariant.FeedWhole, $"line {i + 1} of the feed has number {scene.Store.Events[i].Seq}");
+    }
+
+    private static void CheckJobs(Scene scene)
+    {
+        foreach (var id in scene.Acknowledged)
+            Require(scene.Store.Jobs.ContainsKey(id), Invariant.JobKept, $"job {id} was acknowledged, and is not stored");
+        HashSet<UInt128>? keys = null;
+        foreach (var job in scene.Store.Jobs.Values)
+            Require(job.Key is not { } key || (keys ??= []).Add(key.Key), Invariant.JobKept, $"job {job.Job.Id} has the key of an earlier one");
+    }
+
+    /// <summary>At the end nothing is left outside, and every job has ended, once.</summary>
+    private static void CheckRest(Scene scene)
+    {
+        var said = scene.Store.Events.Where(e => e.Job is not null).ToLookup(e => e.Job!.Value, e => e.Kind);
+        foreach (var (id, stored) in scene.Store.Jobs)
+        {
+            Require(stored.Job.State is JobState.Ended, Invariant.JobKept, $"job {id} is {stored.Job.State.Word} at the end");
+            Require(said[id].Count(k => k == "submitted") == 1 && said[id].Count(k => k == "ended") == 1, Invariant.JobKept, $"job {id} has in the feed {string.Join(", ", said[id])}");
+            for (var number = 1; number <= stored.Job.Attempts; number++)
+                Require(scene.Store.Attempts.TryGetValue(new(id, number), out var attempt) && attempt.Attempt.Ended is not null, Invariant.VerdictKept, $"attempt {id}-{number} has no end");
+        }
+        foreach (var (id, stored) in scene.Store.Attempts)
+            for (var rank = 0; rank < stored.Attempt.Nodes.Count; rank++)
+                Require(!scene.Kept(RankTag.Of(id, rank)), Invariant.IntentBeforeEffect, $"{RankTag.Of(id, rank)} is left on {stored.Attempt.Nodes[rank]}");
+        Require(scene.Processes.Count == 0, Invariant.IntentBeforeEffect, "a process is left");
+    }
+}
