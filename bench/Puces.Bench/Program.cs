@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Puces.Bench.Measurements;
 
 namespace Puces.Bench;
@@ -31,16 +32,20 @@ public static class Program
     {
         if (!options.IsQuick && File.Exists(Path.Combine(options.Programs, "puces.dll")))
             throw new BenchException($"puces in {options.Programs} is not native code yet; call: PUCES_BUILD=native ./puces version");
+        // Interrupted, it still ends what it has started.
+        var interrupted = new TaskCompletionSource();
+        Action<PosixSignalContext> stop = signal =>
+        {
+            signal.Cancel = true;
+            interrupted.TrySetException(new BenchException("interrupted"));
+        };
+        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, stop);
+        using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, stop);
         Directory.CreateDirectory(options.Folder);
         try
         {
             var report = new Report();
-            await using (var bench = new Bench(options, report))
-            {
-                await DescribeAsync(bench);
-                foreach (var (_, take) in All.Where(m => options.Names.Contains(m.Name))) await take(bench);
-                report.Heading($"At the end: load {Machine.Load}, {Figures.Show(Machine.SyncRate(options.Folder))} syncs/s");
-            }
+            await using (var bench = new Bench(options, report)) await await Task.WhenAny(TakeAsync(bench), interrupted.Task);
             var text = report.Finish();
             if (options.Out is not { } file) return;
             Directory.CreateDirectory(Path.GetDirectoryName(file)!);
@@ -50,6 +55,13 @@ public static class Program
         {
             Directory.Delete(options.Folder, recursive: true);
         }
+    }
+
+    private static async Task TakeAsync(Bench bench)
+    {
+        await DescribeAsync(bench);
+        foreach (var (_, take) in All.Where(m => bench.Options.Names.Contains(m.Name))) await take(bench);
+        bench.Report.Heading($"At the end: load {Machine.Load}, {Figures.Show(Machine.SyncRate(bench.Options.Folder))} syncs/s");
     }
 
     private static async Task DescribeAsync(Bench bench)

@@ -17,7 +17,7 @@ internal sealed class PucesSystem : IAsyncDisposable
     private Process? _process;
     private HttpClient _http = new();
 
-    private PucesSystem(Options options, int nodes)
+    public PucesSystem(Options options, int nodes)
     {
         (_options, _nodes) = (options, nodes);
         _data = Path.Combine(options.Folder, "puces-" + Guid.NewGuid().ToString("N")[..8]);
@@ -41,13 +41,6 @@ internal sealed class PucesSystem : IAsyncDisposable
     };
 
     private string Token => File.ReadAllText(Path.Combine(_data, "token")).Trim();
-
-    public static async Task<PucesSystem> StartAsync(Options options, int nodes = 4)
-    {
-        var system = new PucesSystem(options, nodes);
-        await system.LaunchAsync();
-        return system;
-    }
 
     /// <summary>Stops it and starts it again on the same data.</summary>
     public async Task RestartAsync()
@@ -97,7 +90,8 @@ internal sealed class PucesSystem : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await StopAsync();
+        if (!Directory.Exists(_data)) return;
+        _process?.Kill();
         // What ran goes on without its daemon: here it is of no more use.
         for (var i = 0; i < 100 && Shell.ProcessesOf(_data) is { Count: > 0 } left; i++)
         {
@@ -109,10 +103,13 @@ internal sealed class PucesSystem : IAsyncDisposable
             await Task.Delay(50);
         }
         _group.Dispose();
+        _process?.Dispose();
+        _http.Dispose();
         Directory.Delete(_data, recursive: true);
     }
 
-    private async Task LaunchAsync()
+    /// <summary>Starts the daemon, and waits until it takes jobs and has all its nodes.</summary>
+    public async Task LaunchAsync()
     {
         var (file, token) = (Path.Combine(_data, "server.json"), Path.Combine(_data, "token"));
         File.Delete(file);
