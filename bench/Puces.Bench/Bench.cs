@@ -1,8 +1,9 @@
 namespace Puces.Bench;
 
-/// <summary>What the measurements share: the options, the report, and one Slurm, started when it is first needed.</summary>
+/// <summary>What the measurements share: the options, the report, one Slurm, started when it is first needed, and all daemons, to be ended.</summary>
 internal sealed class Bench(Options options, Report report) : IAsyncDisposable
 {
+    private readonly List<PucesSystem> _daemons = [];
     private SlurmSystem? _slurm;
 
     public Options Options => options;
@@ -15,15 +16,23 @@ internal sealed class Bench(Options options, Report report) : IAsyncDisposable
     public async Task<SlurmSystem?> SlurmAsync()
     {
         if (!options.WithSlurm) return null;
-        if (_slurm is null) _slurm = await SlurmSystem.StartAsync(Path.Combine(options.Folder, "slurm"));
-        else if (_slurm.HasJobs) await _slurm.RestartAsync();
+        _slurm ??= new(Path.Combine(options.Folder, "slurm"));
+        await _slurm.EmptyAsync();
         return _slurm;
     }
 
-    public Task<PucesSystem> PucesAsync(int nodes = 4) => PucesSystem.StartAsync(options, nodes);
+    /// <summary>A daemon on an empty folder.</summary>
+    public async Task<PucesSystem> PucesAsync(int nodes = 4)
+    {
+        var system = new PucesSystem(options, nodes);
+        _daemons.Add(system);
+        await system.LaunchAsync();
+        return system;
+    }
 
     public async ValueTask DisposeAsync()
     {
+        foreach (var daemon in _daemons) await daemon.DisposeAsync();
         if (_slurm is not null) await _slurm.DisposeAsync();
     }
 }

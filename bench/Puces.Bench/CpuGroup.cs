@@ -4,32 +4,31 @@ namespace Puces.Bench;
 
 /// <summary>
 /// A control group round everything that belongs to one system: its CPU time counts each process in it, living or dead, to the
-/// nanosecond or microsecond, and is the same whatever else keeps the machine busy.
+/// nanosecond or microsecond, and is the same whatever else keeps the machine busy. Without the right to make one nothing is counted.
 /// </summary>
 internal sealed class CpuGroup : IDisposable
 {
     private const string Root = "/sys/fs/cgroup";
-    private readonly string _folder;
-    private readonly bool _isFirstVersion = Directory.Exists(Root + "/cpuacct");
+    private static readonly bool IsFirstVersion = Directory.Exists(Root + "/cpuacct");
+    private readonly string? _folder = Path.Combine(Root, IsFirstVersion ? "cpuacct" : "");
 
     public CpuGroup(string name)
     {
-        _folder = Path.Combine(Root, _isFirstVersion ? "cpuacct" : "", $"puces-bench-{Environment.ProcessId}-{name}");
-        Directory.CreateDirectory(_folder);
+        _folder = Path.Combine(_folder!, $"puces-bench-{Environment.ProcessId}-{name}");
+        try { Directory.CreateDirectory(_folder); }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException) { _folder = null; }
     }
 
-    public static string Description =>
-        Directory.Exists(Root + "/cpuacct") ? "control groups (cpuacct.usage)" : "control groups (cpu.stat usage_usec)";
+    public static string Description => IsFirstVersion ? "control groups (cpuacct.usage)" : "control groups (cpu.stat usage_usec)";
 
-    public TimeSpan Used => _isFirstVersion
-        ? TimeSpan.FromMicroseconds(Number(File.ReadAllText(_folder + "/cpuacct.usage")) / 1000)
-        : TimeSpan.FromMicroseconds(Number(File.ReadLines(_folder + "/cpu.stat").First(l => l.StartsWith("usage_usec", StringComparison.Ordinal))[11..]));
-
-    /// <summary>Processes in it now.</summary>
-    public IReadOnlyList<int> Members => [.. File.ReadLines(_folder + "/cgroup.procs").Select(l => (int)Number(l))];
+    /// <summary>Milliseconds until now; no number where they are not counted.</summary>
+    public double Used => _folder is null ? double.NaN
+        : IsFirstVersion ? Number(File.ReadAllText(_folder + "/cpuacct.usage")) / 1e6
+        : Number(File.ReadLines(_folder + "/cpu.stat").First(l => l.StartsWith("usage_usec", StringComparison.Ordinal))[11..]) / 1e3;
 
     /// <summary>The words of a command that joins the group and then becomes the command.</summary>
-    public string[] Join(params IEnumerable<string> command) => ["/bin/sh", "-c", "echo $$ >\"$0\"/cgroup.procs && exec \"$@\"", _folder, .. command];
+    public string[] Join(params IEnumerable<string> command) =>
+        _folder is null ? [.. command] : ["/bin/sh", "-c", "echo $$ >\"$0\"/cgroup.procs && exec \"$@\"", _folder, .. command];
 
     public void Dispose()
     {

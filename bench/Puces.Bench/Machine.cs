@@ -18,10 +18,10 @@ internal static class Machine
     public static string Load => File.ReadAllText("/proc/loadavg").Split(' ')[0];
 
     /// <summary>The folder's file system; one in memory is refused, since both systems are to store what they acknowledge.</summary>
-    public static string FileSystem(string folder)
+    public static string FileSystem(string folder, bool mayBeMemory)
     {
         var form = new DriveInfo(folder).DriveFormat;
-        if (form is "tmpfs" or "ramfs") throw new BenchException($"{folder} is in memory ({form}); give --dir a folder on a disk");
+        if (!mayBeMemory && (form is "tmpfs" or "ramfs")) throw new BenchException($"{folder} is in memory ({form}); give --dir a folder on a disk");
         return form;
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Puces.Bench.Measurements;
 
 namespace Puces.Bench;
@@ -29,16 +30,22 @@ public static class Program
 
     private static async Task RunAsync(Options options)
     {
+        if (!options.IsQuick && File.Exists(Path.Combine(options.Programs, "puces.dll")))
+            throw new BenchException($"puces in {options.Programs} is not native code yet; call: PUCES_BUILD=native ./puces version");
+        // Interrupted, it still ends what it has started.
+        var interrupted = new TaskCompletionSource();
+        Action<PosixSignalContext> stop = signal =>
+        {
+            signal.Cancel = true;
+            interrupted.TrySetException(new BenchException("interrupted"));
+        };
+        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, stop);
+        using var onTerm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, stop);
         Directory.CreateDirectory(options.Folder);
         try
         {
             var report = new Report();
-            await using (var bench = new Bench(options, report))
-            {
-                await DescribeAsync(bench);
-                foreach (var (_, take) in All.Where(m => options.Names.Contains(m.Name))) await take(bench);
-                report.Heading($"At the end: load {Machine.Load}, {Figures.Show(Machine.SyncRate(options.Folder))} syncs/s");
-            }
+            await using (var bench = new Bench(options, report)) await await Task.WhenAny(TakeAsync(bench), interrupted.Task);
             var text = report.Finish();
             if (options.Out is not { } file) return;
             Directory.CreateDirectory(Path.GetDirectoryName(file)!);
@@ -50,6 +57,13 @@ public static class Program
         }
     }
 
+    private static async Task TakeAsync(Bench bench)
+    {
+        await DescribeAsync(bench);
+        foreach (var (_, take) in All.Where(m => bench.Options.Names.Contains(m.Name))) await take(bench);
+        bench.Report.Heading($"At the end: load {Machine.Load}, {Figures.Show(Machine.SyncRate(bench.Options.Folder))} syncs/s");
+    }
+
     private static async Task DescribeAsync(Bench bench)
     {
         var (options, report) = (bench.Options, bench.Report);
@@ -59,7 +73,7 @@ public static class Program
         report.Line();
         report.Line(string.Create(CultureInfo.InvariantCulture, $"date      {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {Machine.Load}"));
         report.Line($"machine   {Machine.Describe()}");
-        report.Line($"disk      {Machine.FileSystem(options.Folder)}, {Figures.Show(Machine.SyncRate(options.Folder))} syncs/s (4 KiB appended and synced, one after another)");
+        report.Line($"disk      {Machine.FileSystem(options.Folder, mayBeMemory: options.IsQuick)}, {Figures.Show(Machine.SyncRate(options.Folder))} syncs/s (4 KiB appended and synced, one after another)");
         report.Line($"command   {options.Command}");
         report.Line($"both      4 nodes of 16 CPUs and 4 devices, all on this machine; one file system; callers on this machine too");
         report.Line($"stored    Puces answers when a job is synced; Slurm answers first and writes within 5 s: a crash loses what it has acknowledged");

@@ -12,21 +12,23 @@ internal sealed class PucesSystem : IAsyncDisposable
 {
     private readonly Options _options;
     private readonly CpuGroup _group;
-    private readonly string _data;
+    private readonly string _data, _empty;
     private readonly int _nodes;
     private Process? _process;
     private HttpClient _http = new();
 
-    private PucesSystem(Options options, int nodes)
+    public PucesSystem(Options options, int nodes)
     {
         (_options, _nodes) = (options, nodes);
         _data = Path.Combine(options.Folder, "puces-" + Guid.NewGuid().ToString("N")[..8]);
         _group = new(Path.GetFileName(_data));
-        Directory.CreateDirectory(_data);
+        // The client packs the folder that it is called in: sbatch sends none.
+        _empty = Directory.CreateDirectory(Path.Combine(_data, "empty")).FullName;
     }
 
     public HttpClient Http => _http;
-    public TimeSpan Cpu => _group.Used;
+    /// <summary>Milliseconds of the daemon, its agents, watchers and jobs.</summary>
+    public double Cpu => _group.Used;
     public int Pid => _process!.Id;
 
     /// <summary>From the start of the process until it takes jobs, and until all its nodes are there.</summary>
@@ -40,13 +42,6 @@ internal sealed class PucesSystem : IAsyncDisposable
 
     private string Token => File.ReadAllText(Path.Combine(_data, "token")).Trim();
 
-    public static async Task<PucesSystem> StartAsync(Options options, int nodes = 4)
-    {
-        var system = new PucesSystem(options, nodes);
-        await system.LaunchAsync();
-        return system;
-    }
-
     /// <summary>Stops it and starts it again on the same data.</summary>
     public async Task RestartAsync()
     {
@@ -54,7 +49,7 @@ internal sealed class PucesSystem : IAsyncDisposable
         await LaunchAsync();
     }
 
-    public Task<string> RunClientAsync(params string[] words) => Shell.RunAsync([Path.Combine(_options.Programs, "puces"), .. words], Client);
+    public Task<string> RunClientAsync(params string[] words) => Shell.RunAsync([Path.Combine(_options.Programs, "puces"), .. words], Client, _empty);
 
     /// <summary>The body of one request for a job.</summary>
     public static byte[] Body(string script, IReadOnlyList<GpuRequest>? gpus = null) => JsonSerializer.SerializeToUtf8Bytes(Job(script, gpus), ContractJson.Default.SubmitJob);
@@ -95,9 +90,10 @@ internal sealed class PucesSystem : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await StopAsync();
+        if (!Directory.Exists(_data)) return;
+        _process?.Kill();
         // What ran goes on without its daemon: here it is of no more use.
-        for (var i = 0; i < 100 && _group.Members is { Count: > 0 } left; i++)
+        for (var i = 0; i < 100 && Shell.ProcessesOf(_data) is { Count: > 0 } left; i++)
         {
             foreach (var pid in left)
             {
@@ -107,12 +103,15 @@ internal sealed class PucesSystem : IAsyncDisposable
             await Task.Delay(50);
         }
         _group.Dispose();
+        _process?.Dispose();
+        _http.Dispose();
         Directory.Delete(_data, recursive: true);
     }
 
-    private async Task LaunchAsync()
+    /// <summary>Starts the daemon, and waits until it takes jobs and has all its nodes.</summary>
+    public async Task LaunchAsync()
     {
-        var file = Path.Combine(_data, "server.json");
+        var (file, token) = (Path.Combine(_data, "server.json"), Path.Combine(_data, "token"));
         File.Delete(file);
         var words = _group.Join(
             Path.Combine(_options.Programs, "pucesd"), "--data", _data, "--gpus", "H100:4", "--nodes", $"{_nodes}", "--cpus", "16", "--memory", "64GB");
@@ -124,7 +123,7 @@ internal sealed class PucesSystem : IAsyncDisposable
         _process.OutputDataReceived += (_, line) => errors.AppendLine(line.Data);
         _process.BeginErrorReadLine();
         _process.BeginOutputReadLine();
-        await Shell.UntilAsync(() => _process.HasExited ? throw new BenchException($"pucesd ended: {errors}") : Task.FromResult(File.Exists(file)), "pucesd listens", pace: 2);
+        await Shell.UntilAsync(() => _process.HasExited ? throw new BenchException($"pucesd ended: {errors}") : Task.FromResult(File.Exists(file) && File.Exists(token)), "pucesd listens", pace: 2);
         using var server = JsonDocument.Parse(await File.ReadAllTextAsync(file));
         _http.Dispose();
         _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 64, PooledConnectionIdleTimeout = TimeSpan.FromMinutes(10) })

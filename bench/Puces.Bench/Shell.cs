@@ -6,9 +6,9 @@ namespace Puces.Bench;
 internal static class Shell
 {
     /// <summary>Standard output of a command that must succeed.</summary>
-    public static async Task<string> RunAsync(IReadOnlyList<string> command, IReadOnlyDictionary<string, string>? environment = null)
+    public static async Task<string> RunAsync(IReadOnlyList<string> command, IReadOnlyDictionary<string, string>? environment = null, string folder = "")
     {
-        var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder };
         foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();
@@ -46,6 +46,25 @@ internal static class Shell
             }
         })));
         return (Stopwatch.GetElapsedTime(begun), times);
+    }
+
+    /// <summary>Processes that work in a folder or name it on their command line.</summary>
+    public static IReadOnlyList<int> ProcessesOf(string folder)
+    {
+        var found = new List<int>();
+        foreach (var entry in Directory.EnumerateDirectories("/proc"))
+        {
+            if (!int.TryParse(Path.GetFileName(entry), out var pid) || pid == Environment.ProcessId) continue;
+            try
+            {
+                var works = new DirectoryInfo(entry + "/cwd").LinkTarget ?? "";
+                if (works.StartsWith(folder, StringComparison.Ordinal) || File.ReadAllText(entry + "/cmdline").Contains(folder, StringComparison.Ordinal)) found.Add(pid);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+            }
+        }
+        return found;
     }
 
     /// <summary>Waits until it is so; asks every <paramref name="pace"/> milliseconds.</summary>

@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 namespace Puces.Bench;
 
 /// <summary>A real Slurm with its REST daemon, as <c>eng/slurm-local.sh</c> sets it up, in a control group with its commands.</summary>
-internal sealed partial class SlurmSystem : IAsyncDisposable
+internal sealed partial class SlurmSystem(string folder) : IAsyncDisposable
 {
     private static readonly byte[] Held = Encoding.UTF8.GetBytes("""
         {"job": {"name": "no-op", "hold": true, "environment": {"PATH": "/usr/bin:/bin"}, "current_working_directory": "/tmp",
@@ -13,33 +13,29 @@ internal sealed partial class SlurmSystem : IAsyncDisposable
         """);
 
     private readonly string _script = Path.Combine(Options.Checkout(), "eng", "slurm-local.sh");
-    private readonly string _folder;
     private readonly CpuGroup _group = new("slurm");
     private readonly Dictionary<string, string> _variables = new() { ["REST"] = "1" };
     private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 64 }) { Timeout = TimeSpan.FromMinutes(2) };
     private string _rest = "";
+    private bool _isUp, _hasJobs;
 
-    private SlurmSystem(string folder) => _folder = folder;
+    /// <summary>Milliseconds of all daemons, steps, jobs, and the commands that <see cref="RunAsync"/> calls.</summary>
+    public double Cpu => _group.Used;
 
-    /// <summary>Jobs have been submitted since the start: some may be left.</summary>
-    public bool HasJobs { get; private set; }
-
-    /// <summary>All daemons, steps, jobs, and the commands that <see cref="RunAsync"/> calls.</summary>
-    public TimeSpan Cpu => _group.Used;
-
-    public static async Task<SlurmSystem> StartAsync(string folder)
+    /// <summary>Starts it, or begins again where jobs may be left.</summary>
+    public async Task EmptyAsync()
     {
-        var slurm = new SlurmSystem(folder);
-        await slurm.UpAsync();
-        return slurm;
-    }
-
-    /// <summary>Begins again with no jobs at all.</summary>
-    public async Task RestartAsync()
-    {
-        await Shell.RunAsync([_script, "down", _folder], _variables);
-        Directory.Delete(_folder, recursive: true);
-        await UpAsync();
+        if (_isUp && !_hasJobs) return;
+        await DownAsync();
+        await RunAsync([_script, "up", folder]);
+        foreach (Match match in Export().Matches(await Shell.RunAsync([_script, "env", folder], _variables)))
+            _variables[match.Groups[1].Value] = match.Groups[2].Value;
+        _rest = _variables["SLURM_REST_URL"];
+        var token = (await Shell.RunAsync([_script, "token", folder], _variables)).Trim();
+        _http.DefaultRequestHeaders.Clear();
+        _http.DefaultRequestHeaders.Add("X-SLURM-USER-NAME", "root");
+        _http.DefaultRequestHeaders.Add("X-SLURM-USER-TOKEN", token);
+        (_isUp, _hasJobs) = (true, false);
     }
 
     public Task<string> RunAsync(params IEnumerable<string> command) => Shell.RunAsync(_group.Join(command), _variables);
@@ -49,14 +45,14 @@ internal sealed partial class SlurmSystem : IAsyncDisposable
     /// <summary>Submits a script; the words go before it.</summary>
     public Task<string> SubmitAsync(string script, params IEnumerable<string> words)
     {
-        HasJobs = true;
+        _hasJobs = true;
         return RunAsync(["sbatch", "--parsable", "-o", "/dev/null", .. words, "--wrap", script]);
     }
 
     /// <summary>Submits a held job over REST.</summary>
     public async Task PostAsync()
     {
-        HasJobs = true;
+        _hasJobs = true;
         using var content = new ByteArrayContent(Held) { Headers = { ContentType = new("application/json") } };
         using var reply = await _http.PostAsync(new Uri(_rest + "/job/submit"), content);
         var text = await reply.Content.ReadAsStringAsync();
@@ -66,33 +62,26 @@ internal sealed partial class SlurmSystem : IAsyncDisposable
     /// <summary>Jobs that have ended since the start: the lines of Slurm's completion log, which costs it nothing to read.</summary>
     public int Ended()
     {
-        var log = Path.Combine(_folder, "log", "jobcomp.log");
+        var log = Path.Combine(folder, "log", "jobcomp.log");
         return File.Exists(log) ? File.ReadLines(log).Count() : 0;
     }
 
     public Task UntilEndedAsync(int count) => Shell.UntilAsync(() => Task.FromResult(Ended() >= count), $"{count} jobs of Slurm's have ended", pace: 50);
 
-    public int PidOf(string daemon) => int.Parse(File.ReadAllText(Path.Combine(_folder, "run", daemon + ".pid")).AsSpan().Trim(), CultureInfo.InvariantCulture);
+    public int PidOf(string daemon) => int.Parse(File.ReadAllText(Path.Combine(folder, "run", daemon + ".pid")).AsSpan().Trim(), CultureInfo.InvariantCulture);
 
     public async ValueTask DisposeAsync()
     {
         _http.Dispose();
-        await Shell.RunAsync([_script, "down", _folder], _variables);
+        await DownAsync();
         _group.Dispose();
-        Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task UpAsync()
+    private async Task DownAsync()
     {
-        await RunAsync([_script, "up", _folder]);
-        foreach (Match match in Export().Matches(await Shell.RunAsync([_script, "env", _folder], _variables)))
-            _variables[match.Groups[1].Value] = match.Groups[2].Value;
-        _rest = _variables["SLURM_REST_URL"];
-        var token = (await Shell.RunAsync([_script, "token", _folder], _variables)).Trim();
-        HasJobs = false;
-        _http.DefaultRequestHeaders.Clear();
-        _http.DefaultRequestHeaders.Add("X-SLURM-USER-NAME", "root");
-        _http.DefaultRequestHeaders.Add("X-SLURM-USER-TOKEN", token);
+        if (!Directory.Exists(folder)) return;
+        await Shell.RunAsync([_script, "down", folder], _variables);
+        Directory.Delete(folder, recursive: true);
     }
 
     [GeneratedRegex("export ([A-Z_]+)=(.*)")]

@@ -19,7 +19,7 @@ internal static class BatchRate
             var begun = Stopwatch.GetTimestamp();
             await puces.PostAsync("api/v1/jobs/batch", batch);
             rates.Add(count / Stopwatch.GetElapsedTime(begun).TotalSeconds);
-            costs.Add((puces.Cpu - cpu).TotalMicroseconds / count);
+            costs.Add((puces.Cpu - cpu) * 1000 / count);
         }
         var report = bench.Report;
         report.Figure("Puces", "the first request to a fresh daemon", rates[0], "jobs/s", $"{Figures.Show(costs[0])} µs CPU each");

@@ -22,7 +22,7 @@ internal static class RunRate
             await puces.UntilAsync(i => i.Waiting + i.Running == 0, "all jobs have ended");
             rates.Add(count / Stopwatch.GetElapsedTime(begun).TotalSeconds);
             await Task.Delay(500); // The last are acknowledged and cleared away: that is theirs too.
-            costs.Add((puces.Cpu - cpu).TotalMilliseconds / count);
+            costs.Add((puces.Cpu - cpu) / count);
             if (slurm is null || round == 2) continue;
 
             (cpu, begun) = (slurm.Cpu, Stopwatch.GetTimestamp());
@@ -30,14 +30,14 @@ internal static class RunRate
             await slurm.UntilEndedAsync(ended += slurmCount);
             array.Add(slurmCount / Stopwatch.GetElapsedTime(begun).TotalSeconds);
             await Task.Delay(500);
-            arrayCost.Add((slurm.Cpu - cpu).TotalMilliseconds / slurmCount);
+            arrayCost.Add((slurm.Cpu - cpu) / slurmCount);
 
             (cpu, begun) = (slurm.Cpu, Stopwatch.GetTimestamp());
             await Shell.ShareAsync(8, slurmCount, _ => slurm.SubmitAsync("true"));
             await slurm.UntilEndedAsync(ended += slurmCount);
             single.Add(slurmCount / Stopwatch.GetElapsedTime(begun).TotalSeconds);
             await Task.Delay(500);
-            singleCost.Add((slurm.Cpu - cpu).TotalMilliseconds / slurmCount);
+            singleCost.Add((slurm.Cpu - cpu) / slurmCount);
         }
         var report = bench.Report;
         report.Figure("Puces", $"one request of {count}", rates.Median(), "jobs/s", $"rounds {Figures.Each(rates)} (the first cold); {Figures.Show(costs.Median())} ms CPU each ({Figures.Each(costs)})");

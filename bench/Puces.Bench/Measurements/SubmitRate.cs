@@ -21,7 +21,7 @@ internal static class SubmitRate
             var (all, each) = await Shell.ShareAsync(PucesCallers, count, _ => puces.PostAsync("api/v1/jobs", body));
             http.Add(count / all.TotalSeconds);
             late.Add(each.Quantile(0.99));
-            cost.Add((puces.Cpu - cpu).TotalMilliseconds / count);
+            cost.Add((puces.Cpu - cpu) / count);
             if (round == 0) first = count / all.TotalSeconds;
             count = bench.Count(300, 4);
             (all, _) = await Shell.ShareAsync(CommandCallers, count, _ => puces.RunClientAsync("submit", "--gpus", "H100:1", "--", "true"));
@@ -32,12 +32,12 @@ internal static class SubmitRate
             cpu = slurm.Cpu;
             (all, _) = await Shell.ShareAsync(CommandCallers, count, _ => slurm.SubmitAsync("true", "-H"));
             command.Add(count / all.TotalSeconds);
-            commandCost.Add((slurm.Cpu - cpu).TotalMilliseconds / count);
+            commandCost.Add((slurm.Cpu - cpu) / count);
             count = bench.Count(1500, 8);
             cpu = slurm.Cpu;
             (all, _) = await Shell.ShareAsync(RestCallers, count, _ => slurm.PostAsync());
             rest.Add(count / all.TotalSeconds);
-            restCost.Add((slurm.Cpu - cpu).TotalMilliseconds / count);
+            restCost.Add((slurm.Cpu - cpu) / count);
         }
         var report = bench.Report;
         report.Figure("Puces", $"HTTP, {PucesCallers} callers", http.Median(), "jobs/s", $"rounds {Figures.Each(http)} (the first cold); p99 {Figures.Show(late.Median())} ms; {Figures.Show(cost.Median())} ms CPU each");

@@ -38,7 +38,6 @@ internal static class Listing
         var (section, last, priority) = Parse(cursor);
         var view = live.View;
         var page = new List<JobView>();
-        var reasons = new Dictionary<Request, string>();
         if (filter.Held && section == 'h')
         {
             foreach (var job in view.Live.Values)
@@ -57,7 +56,7 @@ internal static class Listing
                 var job = view.Live[view.Line[i].Job];
                 if (!filter.Takes(job)) continue;
                 if (page.Count == limit) return new(page, $"w{page[^1].Id}.{page[^1].Priority}");
-                page.Add(view.Show(job, i + 1, reasons));
+                page.Add(view.Show(job, i + 1));
             }
         }
         if (section == 'w') (section, last) = ('e', long.MaxValue);

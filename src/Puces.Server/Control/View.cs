@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Puces.Core.Contract;
 using Puces.Core.Engine;
@@ -12,6 +13,11 @@ public sealed record View(
     ImmutableSortedDictionary<JobId, Job> Live, ImmutableSortedSet<Turn> Line, ImmutableDictionary<JobId, AttemptRecord> Attempts,
     ImmutableSortedDictionary<string, NodeUse> Nodes, ImmutableSortedDictionary<string, Pool> Pools)
 {
+    private const int MostReasons = 10_000;
+
+    /// <summary>Why requests wait on these nodes, as far as somebody has asked: the same until a node is used differently.</summary>
+    private ConcurrentDictionary<Request, string> Reasons { get; init; } = new();
+
     public static readonly View Empty = new(
         ImmutableSortedDictionary<JobId, Job>.Empty, [], ImmutableDictionary<JobId, AttemptRecord>.Empty,
         ImmutableSortedDictionary.Create<string, NodeUse>(StringComparer.Ordinal), ImmutableSortedDictionary.Create<string, Pool>(StringComparer.Ordinal));
@@ -53,14 +59,17 @@ public sealed record View(
             if (change is Change.JobSet { Job: { State: JobState.Ended } ended }) attempts.Remove(ended.Id);
         var nodes = Nodes;
         foreach (var use in outcome.Nodes) nodes = use.Node.Since == default ? nodes.Remove(use.Node.Id) : nodes.SetItem(use.Node.Id, use);
-        return new(live.ToImmutable(), line.ToImmutable(), attempts.ToImmutable(), nodes, pools);
+        return new(live.ToImmutable(), line.ToImmutable(), attempts.ToImmutable(), nodes, pools)
+        {
+            Reasons = nodes == Nodes && Reasons.Count < MostReasons ? Reasons : new(),
+        };
     }
 
     /// <summary>A live or an ended job as people see it.</summary>
-    public JobView Show(Job job) => Show(job, job.State is JobState.Queued ? Line.IndexOf(Turn.Of(job)) + 1 : 0, null);
+    public JobView Show(Job job) => Show(job, job.State is JobState.Queued ? Line.IndexOf(Turn.Of(job)) + 1 : 0);
 
-    /// <summary>The same for a list: its place is known, and equal requests share their <paramref name="reasons"/>.</summary>
-    public JobView Show(Job job, int position, Dictionary<Request, string>? reasons)
+    /// <summary>The same for a list: its place is known.</summary>
+    public JobView Show(Job job, int position)
     {
         var view = new JobView(job.Id.Value, job.Name, job.Project, job.Owner, job.State.Word, job.Priority, job.Request.ToString(), job.Submitted)
         {
@@ -71,7 +80,7 @@ public sealed record View(
         };
         return job.State switch
         {
-            JobState.Queued q => view with { Position = position > 0 ? position : null, Reason = Reason(job, q, reasons) },
+            JobState.Queued q => view with { Position = position > 0 ? position : null, Reason = Reason(job, q) },
             JobState.Starting => view with { Reason = "starting on its nodes" },
             JobState.Running r => view with { Started = r.Since },
             JobState.Stopping s => view with { Started = s.Started, Reason = s.Reason == StopReason.Cancelled ? "being cancelled" : "a node of the gang is gone" },
@@ -100,13 +109,11 @@ public sealed record View(
         if (Line.Count > 0 && Line[0].Job != job.Id) yield return $"job {Line[0].Job} is first in line: {Show(Live[Line[0].Job]).Reason}";
     }
 
-    private string Reason(Job job, JobState.Queued queued, Dictionary<Request, string>? reasons)
+    private string Reason(Job job, JobState.Queued queued)
     {
         if (HeldUntil(queued) is { } until) return $"tried again at {until.UtcDateTime:HH:mm:ss} UTC, after attempt {job.Attempts} failed";
         if (Line.Count > 0 && Line[0].Job == job.Id && Placement.Find(job.Request, [.. Nodes.Values]) is not null) return "is first in line and fits: it is about to start";
-        if (reasons is null) return Waiting.Reason(job.Request, [.. Nodes.Values]);
-        if (!reasons.TryGetValue(job.Request, out var reason)) reasons[job.Request] = reason = Waiting.Reason(job.Request, [.. Nodes.Values]);
-        return reason;
+        return Reasons.GetOrAdd(job.Request, request => Waiting.Reason(request, [.. Nodes.Values]));
     }
 
     /// <summary>Until when a job is held back; null once it waits as all others do.</summary>

@@ -75,7 +75,7 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
         while (await WaitAsync(world.NextTick, ct))
         {
             var letters = inbox.TakeAll();
-            List<Command> commands = [.. letters.SelectMany(l => l.Commands)];
+            var commands = letters.Count == 1 ? letters[0].Commands : [.. letters.SelectMany(l => l.Commands)];
             try
             {
                 var outcome = world.Apply(commands, clock.GetUtcNow());
@@ -100,7 +100,7 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
         var at = 0;
         foreach (var letter in letters)
         {
-            letter.Reply?.TrySetResult([.. answers.Skip(at).Take(letter.Commands.Count)]);
+            letter.Reply?.TrySetResult(letters.Count == 1 ? answers : [.. Enumerable.Range(at, letter.Commands.Count).Select(i => answers[i])]);
             at += letter.Commands.Count;
         }
     }
