@@ -102,7 +102,7 @@ public sealed record View(
 
     private string Reason(Job job, JobState.Queued queued, Dictionary<Request, string>? reasons)
     {
-        if (HeldUntil(queued) is { } until) return $"tried again at {until.UtcDateTime:HH:mm:ss} UTC, after attempt {job.Attempts} failed";
+        if (HeldUntil(queued) is { } until) return $"tried again at {until.UtcDateTime:HH:mm:ss} UTC, after attempt {job.Attempts} failed{(Attempts.GetValueOrDefault(job.Id)?.Reason is { } why ? ": " + why : "")}";
         if (Line.Count > 0 && Line[0].Job == job.Id && Placement.Find(job.Request, [.. Nodes.Values]) is not null) return "is first in line and fits: it is about to start";
         if (reasons is null) return Waiting.Reason(job.Request, [.. Nodes.Values]);
         if (!reasons.TryGetValue(job.Request, out var reason)) reasons[job.Request] = reason = Waiting.Reason(job.Request, [.. Nodes.Values]);
