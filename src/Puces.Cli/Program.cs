@@ -2,13 +2,14 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using Puces.Cli.Commands;
 using Puces.Cli.Terminal;
 using Puces.Core.Jobs;
 
 namespace Puces.Cli;
 
-internal static class Program
+internal static partial class Program
 {
     private static async Task<int> Main(string[] args)
     {
@@ -85,8 +86,27 @@ internal static class Program
             var taken = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value).Where(IsOption);
             if (taken.Concat(parsed.UnmatchedTokens).FirstOrDefault() is { } unknown) return Unknown(command, unknown);
         }
-        return parsed.Errors.Count > 0 ? parsed.Errors[0].Message.TrimEnd('.') : null;
+        return parsed.Errors.Count > 0 ? Plain(parsed.Errors[0].Message) : null;
     }
+
+    /// <summary>The parser's words name .NET types and quote lists; these are for people.</summary>
+    private static string Plain(string message)
+    {
+        if (WrongValue.Match(message) is { Success: true } wrong)
+            return $"{wrong.Groups["option"].Value} {wrong.Groups["value"].Value}: write {(wrong.Groups["type"].Value.Contains("Double", StringComparison.Ordinal) ? "a number" : "a whole number")}";
+        if (NotAmong.Match(message) is { Success: true } among)
+            return $"there is no '{among.Groups["value"].Value}' here; write {string.Join(", ", among.Groups["rest"].Value.Split('\'', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))}";
+        return Missing.Match(message) is { Success: true } missing ? $"{missing.Groups["command"].Value} needs to know which {missing.Groups["name"].Value}" : message.TrimEnd('.');
+    }
+
+    [GeneratedRegex(@"^Cannot parse argument '(?<value>.*)' for (option|command) '(?<option>[^']+)' as expected type '(?<type>.+)'", RegexOptions.Singleline)]
+    private static partial Regex WrongValue { get; }
+
+    [GeneratedRegex(@"^Argument '(?<value>.*)' not recognized\. Must be one of:(?<rest>.*)$", RegexOptions.Singleline)]
+    private static partial Regex NotAmong { get; }
+
+    [GeneratedRegex(@"^Required argument '(?<name>[^']+)' missing for command: '(?<command>[^']+)'")]
+    private static partial Regex Missing { get; }
 
     private static string Unknown(Command command, string word)
     {

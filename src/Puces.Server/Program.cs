@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Puces.Core.Contract;
@@ -73,7 +74,11 @@ public static partial class Program
         builder.Logging.ClearProviders().AddJsonConsole(json => json.TimestampFormat = "O").SetMinimumLevel(LogLevel.Information)
             .AddFilter("Microsoft", LogLevel.Warning).AddFilter("System", LogLevel.Warning);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
-        builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ContractJson.Default));
+        builder.Services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.TypeInfoResolverChain.Insert(0, ContractJson.Default);
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
+        });
         builder.Services.AddSingleton(options).AddSingleton(TimeProvider.System)
             .AddSingleton<Inbox>().AddSingleton<Live>().AddSingleton<Nodes>().AddSingleton<Orders>().AddSingleton<ServerFile>()
             .AddSingleton(new LogBook(Path.Combine(options.Data, "logs"))).AddSingleton(new BlobStore(Path.Combine(options.Data, "blobs")))
@@ -88,7 +93,7 @@ public static partial class Program
         app.Services.GetRequiredService<LogBook>().Problem += message => LogTrouble(app.Logger, message);
         app.Use((context, next) => Problems.HandleAsync(context, next));
         app.Use((context, next) => Doors.HandleAsync(context, next, app.Services.GetRequiredService<Tokens>()));
-        // Explicit, or the framework would choose the route before the doors are passed: a stranger learns nothing of what there is.
+        // Explicit, or the framework would choose the route before the doors are passed.
         app.UseRouting();
         app.MapGet("/healthz", () => "ok\n").ExcludeFromDescription();
         app.MapGet("/readyz", (Live live, Inbox inbox) => live.IsReady ? Results.Text("ready\n") : Results.Text(inbox.ClosedBecause + "\n", statusCode: 503)).ExcludeFromDescription();
@@ -98,6 +103,8 @@ public static partial class Program
         StreamsApi.Map(api);
         ThingsApi.Map(api);
         PagesApi.Map(app);
+        // Explicit too: the description can then be printed without a start.
+        app.UseEndpoints(_ => { });
         return app;
     }
 

@@ -214,12 +214,13 @@ internal sealed class PucesServer : IDisposable
         }
         var text = problem is null
             ? $"the server answered {(int)reply.StatusCode} {reply.ReasonPhrase} ({reply.RequestMessage?.RequestUri})"
-            : problem.Detail is { Length: > 0 } detail ? $"{problem.Title}: {detail}" : problem.Title;
+            // Of what is missing, or of who we are, the detail says what to do.
+            : problem.Detail is { Length: > 0 } detail && problem.Status is not (401 or 403 or 404) ? $"{problem.Title}: {detail}" : problem.Title;
         foreach (var mistake in problem?.Errors ?? []) text += $"\n  {mistake.Path}: {mistake.Message}";
         var remedy = reply.StatusCode switch
         {
             HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => $"puces login {Address?.Url.ToString().TrimEnd('/')}, or set PUCES_TOKEN",
-            HttpStatusCode.NotFound when problem is not null => "puces ps -a, to see what there is",
+            HttpStatusCode.NotFound when problem is not null => problem.Detail,
             HttpStatusCode.NotFound => "check that the address is a Puces server's: puces doctor",
             _ => null,
         };

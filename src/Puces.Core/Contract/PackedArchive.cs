@@ -20,11 +20,8 @@ public static class PackedArchive
     /// <summary>Reads the archive to its end, and throws <see cref="ArchiveException"/> for what must not be unpacked, or is too much.</summary>
     public static void Check(Stream packed)
     {
-        var (entries, bytes) = (0, 0L);
-        foreach (var (entry, _) in Entries(packed, null))
+        foreach (var _ in Entries(packed, null))
         {
-            if (++entries > MostEntries) throw new ArchiveException($"it has more than {MostEntries} entries: list what the job does not need in .pucesignore");
-            if ((bytes += entry.Length) > LargestUnpacked) throw new ArchiveException($"it unpacks to more than {LargestUnpacked >> 30} GiB");
         }
     }
 
@@ -34,8 +31,11 @@ public static class PackedArchive
     {
         using var zip = new GZipStream(packed, CompressionMode.Decompress, leaveOpen: true);
         using var tar = new TarReader(zip, leaveOpen: true);
+        var (entries, bytes) = (0, 0L);
         while (Next(tar) is { } entry)
         {
+            if (++entries > MostEntries) throw new ArchiveException($"it has more than {MostEntries} entries: list what the job does not need in .pucesignore");
+            if (entry.Length > LargestUnpacked || (bytes += entry.Length) > LargestUnpacked) throw new ArchiveException($"it unpacks to more than {LargestUnpacked >> 30} GiB");
             if (entry.EntryType is TarEntryType.GlobalExtendedAttributes) continue;
             var parts = Parts(entry.Name, entry.Name);
             if (parts.Length == 0 && entry.EntryType is not TarEntryType.Directory) throw new ArchiveException("it holds an entry without a name");

@@ -22,6 +22,7 @@ internal static partial class Arguments
     public static string? Mistake(BadHttpRequestException e)
     {
         if (Unbound.Match(e.Message) is not { Success: true } found) return null;
+        if (found.Groups["name"].Value == "id") return $"a job stands here by its number, not by {found.Groups["value"].Value}; /api/v1/jobs?state=all&name=NAME finds it";
         var what = found.Groups["type"].Value switch { "bool" => "true or false", "string" => "a text", _ => "a whole number" };
         return $"{found.Groups["name"].Value}={found.Groups["value"].Value}: write {what}";
     }

@@ -36,10 +36,6 @@ internal static partial class Bodies
             var words = $"{(e.LineNumber is { } line ? $"line {line + 1}, byte {e.BytePositionInLine + 1}: " : "")}{(Path(e) is { Length: > 0 } path ? path + ": " : "")}{Mistake(e)}";
             throw new RequestException(400, Title, words);
         }
-        catch (InvalidOperationException e) when (e.InnerException is System.Text.DecoderFallbackException)
-        {
-            throw new RequestException(400, Title, "it is not UTF-8");
-        }
     }
 
     /// <summary>Such as <c>jobs[0].owner</c>; empty for the whole body.</summary>
@@ -58,17 +54,19 @@ internal static partial class Bodies
         if (text.Contains("open JSON object or array", StringComparison.Ordinal)) return "it ends in the middle of an object, a list or a text: was it cut short?";
         if (Missing.Match(text) is { Success: true } missing) return $"{missing.Groups["names"].Value.Replace("'", "", StringComparison.Ordinal)} is missing";
         if (WrongKind.Match(text) is { Success: true } kind) return $"write {FormOf(kind.Groups["type"].Value, e.InnerException?.Message ?? "")}";
-        if (NoNull.IsMatch(text)) return "must not be null; leave it out, or give it a value";
+        if (NoNull.IsMatch(text)) return "must not be null";
         if (Twice.Match(text) is { Success: true } twice) return $"{twice.Groups["name"].Value} stands here twice; keep one";
-        if (text.Contains("maximum configured depth", StringComparison.Ordinal)) return "it is nested too deep";
-        if (text.Contains("invalid UTF-8", StringComparison.Ordinal)) return "it is not UTF-8";
+        if (text.Contains("maximum configured depth", StringComparison.Ordinal) || text.Contains("The maximum depth", StringComparison.Ordinal)) return "it is nested too deep";
+        if (text.Contains("trailing comma", StringComparison.Ordinal)) return "a comma stands here with nothing after it; take it out";
+        if (text.Contains("after a single JSON value", StringComparison.Ordinal)) return "something stands behind the end of the document; send one";
         return text.Split(". Path:")[0];
     }
 
     /// <param name="type">What was to be read: of a single value, the record that it stands in.</param>
     /// <param name="cause">What the reader says of a single value.</param>
     private static string FormOf(string type, string cause) =>
-        cause.Contains("as a string", StringComparison.Ordinal) || type == "System.String" ? "a text"
+        cause.Contains("UTF-8", StringComparison.Ordinal) || cause.Contains("UTF-16", StringComparison.Ordinal) ? "a text in UTF-8, without half a surrogate pair"
+        : cause.Contains("as a string", StringComparison.Ordinal) || type == "System.String" ? "a text"
         : cause.Contains("for an Int", StringComparison.Ordinal) ? "a whole number"
         : cause.Contains("as a number", StringComparison.Ordinal) ? "a number"
         : type.Contains("List`1", StringComparison.Ordinal) ? "a list"

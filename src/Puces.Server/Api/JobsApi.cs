@@ -17,13 +17,13 @@ internal static class JobsApi
 
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapPost("/jobs", SubmitAsync).Accepts<SubmitJob>("application/json").Produces<JobView>(201).WithSummary("Queue a job; answered when it is stored.");
-        api.MapPost("/jobs/batch", SubmitManyAsync).Accepts<SubmitJobs>("application/json").Produces<SubmittedJobs>(201).WithSummary("Queue many jobs, all or none.");
-        api.MapGet("/jobs", ListAsync).Produces<JobPage>().WithSummary("List jobs, a page at a time.");
-        api.MapGet("/jobs/{id}", ShowAsync).Produces<JobDetail>().WithSummary("Everything about one job.");
-        api.MapGet("/jobs/{id}/why", WhyAsync).Produces<WhyView>().WithSummary("Why a job waits, and what would let it start.");
-        api.MapPost("/jobs/{id}/cancel", CancelAsync).Produces<JobView>().WithSummary("End a job, through its checkpoint if it runs.");
-        api.MapGet("/jobs/{id}/watch", WatchAsync).Produces<JobView>(200, "text/event-stream").WithSummary("The job at each change, until it is over.");
+        api.MapPost("/jobs", SubmitAsync).Accepts<SubmitJob>("application/json").Produces<JobView>(201).Produces<JobView>().Refuses(400, 413, 415, 422, 503).WithName("submitJob").WithSummary("Queue a job; answered when it is stored. 200: the key was sent before, with the same body.");
+        api.MapPost("/jobs/batch", SubmitManyAsync).Accepts<SubmitJobs>("application/json").Produces<SubmittedJobs>(201).Produces<SubmittedJobs>().Refuses(400, 413, 415, 422, 503).WithName("submitJobs").WithSummary("Queue many jobs, all or none. 200: the key was sent before, with the same body.");
+        api.MapGet("/jobs", ListAsync).Produces<JobPage>().Refuses(400, 503).WithName("listJobs").WithSummary("List jobs, a page at a time: those that run, the line, and then those that have ended, the newest first.");
+        api.MapGet("/jobs/{id}", ShowAsync).Produces<JobDetail>().Refuses(400, 404, 410, 503).WithName("showJob").WithSummary("Everything about one job.");
+        api.MapGet("/jobs/{id}/why", WhyAsync).Produces<WhyView>().Refuses(400, 404, 503).WithName("whyJob").WithSummary("Why a job waits, and what would let it start.");
+        api.MapPost("/jobs/{id}/cancel", CancelAsync).Produces<JobView>().Refuses(400, 404, 503).WithName("cancelJob").WithSummary("End a job, through its checkpoint if it runs.");
+        api.MapGet("/jobs/{id}/watch", WatchAsync).Produces<JobView>(200, "text/event-stream").Refuses(400, 404, 503).WithName("watchJob").WithSummary("The job at each change, until it is over.");
     }
 
     private static async Task SubmitAsync(HttpContext context, Inbox inbox, Live live, Orders orders, BlobStore blobs, TimeProvider clock)
@@ -174,5 +174,5 @@ internal static class JobsApi
     }
 
     internal static async Task<Job> FindAsync(Live live, long id, CancellationToken ct) =>
-        live.View.Live.GetValueOrDefault(new(id)) ?? await live.Store.JobAsync(new(id), ct) ?? throw new RequestException(404, $"there is no job {id}", "puces ps -a lists all");
+        live.View.Live.GetValueOrDefault(new(id)) ?? await live.Store.JobAsync(new(id), ct) ?? throw new RequestException(404, $"there is no job {id}", "puces ps -a, to see what there is");
 }

@@ -54,7 +54,7 @@ internal static partial class Problems
         return status switch
         {
             405 => Of(405, $"{request.Path} takes {context.Response.Headers.Allow}, not {request.Method}", "see /openapi/v1.json"),
-            415 => Of(415, $"a body of the kind {request.ContentType ?? "that is not named"} is not understood", "send Content-Type: application/json"),
+            415 => Of(415, $"a body of the kind {request.ContentType} is not understood", "send Content-Type: application/json"),
             404 when request.Method == HttpMethods.Head => Of(404, "it is not here"),
             404 => Of(404, $"there is no {request.Path}", "see /openapi/v1.json"),
             _ => Of(status, $"{request.Method} {request.Path} could not be answered", "see /openapi/v1.json"),

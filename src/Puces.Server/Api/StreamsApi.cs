@@ -14,8 +14,8 @@ internal static class StreamsApi
 
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapGet("/jobs/{id}/logs", LogsAsync).Produces<LogLine>(200, "text/event-stream").WithSummary("A job's log as server-sent events, or as plain text.");
-        api.MapGet("/feed", FeedAsync).Produces<FeedPage>().WithSummary("What has happened, in order; as server-sent events where the client accepts them.");
+        api.MapGet("/jobs/{id}/logs", LogsAsync).Produces<LogLine>(200, "text/event-stream").Refuses(400, 404, 503).WithName("readLog").WithSummary("A job's log as server-sent events, or as plain text.");
+        api.MapGet("/feed", FeedAsync).Produces<FeedPage>().Refuses(400, 503).WithName("readFeed").WithSummary("What has happened, in order; as server-sent events where the client accepts them.");
     }
 
     private static async Task LogsAsync(HttpContext context, long id, Live live, LogBook logs, bool follow = false, int? attempt = null, string? after = null)

@@ -18,15 +18,15 @@ internal static partial class ThingsApi
 
     public static void Map(RouteGroupBuilder api)
     {
-        api.MapMethods("/blobs/{sha}", ["HEAD"], (string sha, BlobStore blobs) => blobs.Has(sha) ? Results.Ok() : Results.NotFound()).WithSummary("Whether a packed folder is here.");
-        api.MapPut("/blobs/{sha}", PutBlobAsync).Produces(201).WithSummary("Store a packed folder (tar, gzip) under its SHA-256.");
-        api.MapGet("/secrets", ListSecretsAsync).Produces<SecretList>().WithSummary("Names of secrets; never their values.");
-        api.MapPut("/secrets/{name}", SetSecretAsync).Accepts<SetSecret>("application/json").Produces(204).WithSummary("Set a secret.");
-        api.MapDelete("/secrets/{name}", RemoveSecretAsync).Produces(204).WithSummary("Remove a secret.");
-        api.MapGet("/pools", PoolsAsync).Produces<PoolList>().WithSummary("Pools, their nodes, and what is free.");
-        api.MapPut("/pools/{name}", SetPoolAsync).Accepts<SetPool>("application/json").Produces<PoolList>().WithSummary("Configure a pool.");
-        api.MapGet("/info", InfoAsync).Produces<ServerInfo>().WithSummary("The daemon: version, store, checks.");
-        api.MapPost("/shutdown", Shutdown).Produces(202).WithSummary("Stop the daemon; running jobs go on.");
+        api.MapMethods("/blobs/{sha}", ["HEAD"], (string sha, BlobStore blobs) => blobs.Has(sha) ? Results.Ok() : Results.NotFound()).Produces(200).Refuses(404).WithName("hasBlob").WithSummary("Whether a packed folder is here.");
+        api.MapPut("/blobs/{sha}", PutBlobAsync).Produces(201).Produces(200).Refuses(413, 422, 507).WithName("putBlob").WithSummary("Store a packed folder (tar, gzip) under its SHA-256.");
+        api.MapGet("/secrets", ListSecretsAsync).Produces<SecretList>().Refuses(503).WithName("listSecrets").WithSummary("Names of secrets; never their values.");
+        api.MapPut("/secrets/{name}", SetSecretAsync).Accepts<SetSecret>("application/json").Produces(204).Refuses(400, 413, 415, 422, 503).WithName("setSecret").WithSummary("Set a secret.");
+        api.MapDelete("/secrets/{name}", RemoveSecretAsync).Produces(204).Refuses(404, 503).WithName("removeSecret").WithSummary("Remove a secret.");
+        api.MapGet("/pools", PoolsAsync).Produces<PoolList>().Refuses().WithName("listPools").WithSummary("Pools, their nodes, and what is free.");
+        api.MapPut("/pools/{name}", SetPoolAsync).Accepts<SetPool>("application/json").Produces<PoolList>().Refuses(400, 404, 409, 413, 415, 422, 503).WithName("setPool").WithSummary("Configure a pool.");
+        api.MapGet("/info", InfoAsync).Produces<ServerInfo>().Refuses().WithName("showServer").WithSummary("The daemon: version, store, checks.");
+        api.MapPost("/shutdown", Shutdown).Produces(202).Refuses().WithName("stopServer").WithSummary("Stop the daemon; running jobs go on.");
     }
 
     private static async Task<IResult> PutBlobAsync(HttpContext context, string sha, BlobStore blobs)
@@ -61,7 +61,7 @@ internal static partial class ThingsApi
 
     private static async Task<IResult> RemoveSecretAsync(HttpContext context, string name, Live live, Inbox inbox)
     {
-        if (await live.Store.SecretAsync(name, context.RequestAborted) is null) throw new RequestException(404, $"there is no secret {name}", "puces secret ls lists all");
+        if (await live.Store.SecretAsync(name, context.RequestAborted) is null) throw new RequestException(404, $"there is no secret {name}", "puces secret ls, to see what there is");
         await inbox.AskAsync(new Command.SetSecret(name, null));
         return Results.NoContent();
     }
@@ -70,7 +70,7 @@ internal static partial class ThingsApi
 
     private static async Task SetPoolAsync(HttpContext context, string name, Live live, Inbox inbox)
     {
-        if (!live.View.Pools.ContainsKey(name)) throw new RequestException(404, $"there is no pool {name}; there is {string.Join(", ", live.View.Pools.Keys)}");
+        if (!live.View.Pools.ContainsKey(name)) throw new RequestException(404, $"there is no pool {name}; there is {string.Join(", ", live.View.Pools.Keys)}", "puces pools, to see what there is");
         var body = await Bodies.ReadAsync(context, ContractJson.Default.SetPool);
         var errors = new List<FieldError>();
         if (body.Nodes is < 1 or > 256) errors.Add(new("nodes", $"{body.Nodes}: write 1 to 256"));
