@@ -20,22 +20,28 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
     private readonly ConcurrentDictionary<string, (NodeLink Link, Pool Pool)> _links = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Node> _seen = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _unacknowledged = new(StringComparer.Ordinal);
-    private Channel<Effect> _effects = Channel.CreateUnbounded<Effect>();
+    private Channel<Decided> _effects = Channel.CreateUnbounded<Decided>();
+    private readonly HashSet<(Core.Jobs.AttemptId, int)> _refused = [];
     private Task _work = Task.CompletedTask;
     private CancellationTokenSource _ending = new();
 
     internal void Begin(IStore store, IReadOnlyList<Effect> effects)
     {
-        _effects = Channel.CreateUnbounded<Effect>(new() { SingleReader = true });
+        _effects = Channel.CreateUnbounded<Decided>(new() { SingleReader = true });
         _ending.Dispose();
         _ending = new();
+        _refused.Clear();
         _work = WorkAsync(store, _effects.Reader, _ending.Token);
-        Post(effects);
+        Post(effects, new Dictionary<string, NodeUse>());
     }
 
-    internal void Post(IReadOnlyList<Effect> effects)
+    /// <summary>An effect, with the nodes as they were known when it was decided.</summary>
+    private readonly record struct Decided(Effect Effect, IReadOnlyDictionary<string, NodeUse> Known);
+
+    /// <param name="known">The nodes as the world knew them when it decided these.</param>
+    internal void Post(IReadOnlyList<Effect> effects, IReadOnlyDictionary<string, NodeUse> known)
     {
-        foreach (var effect in effects) _effects.Writer.TryWrite(effect);
+        foreach (var effect in effects) _effects.Writer.TryWrite(new(effect, known));
     }
 
     /// <summary>Lets go of all nodes; what runs on them goes on.</summary>
@@ -55,13 +61,13 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
     /// <summary>Folder in which a local node keeps its jobs.</summary>
     public static string RootOf(ServerOptions options, string node) => Path.Combine(options.Data, "runner", node.Split('/')[1]);
 
-    private async Task WorkAsync(IStore store, ChannelReader<Effect> effects, CancellationToken ending)
+    private async Task WorkAsync(IStore store, ChannelReader<Decided> effects, CancellationToken ending)
     {
-        await foreach (var effect in effects.ReadAllAsync(CancellationToken.None))
+        await foreach (var (effect, known) in effects.ReadAllAsync(CancellationToken.None))
         {
             try
             {
-                await DoAsync(store, effect, ending);
+                await DoAsync(store, effect, known, ending);
             }
             catch (OperationCanceledException) when (ending.IsCancellationRequested)
             {
@@ -75,24 +81,27 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         }
     }
 
-    private async Task DoAsync(IStore store, Effect effect, CancellationToken ending)
+    private async Task DoAsync(IStore store, Effect effect, IReadOnlyDictionary<string, NodeUse> known, CancellationToken ending)
     {
         switch (effect)
         {
             case Effect.Start e:
-                for (var rank = 0; rank < e.Allocation.Shares.Count; rank++) await StartAsync(store, e.Attempt, rank, e.Allocation, ending);
+                for (var rank = 0; rank < e.Allocation.Shares.Count; rank++) await StartAsync(store, e.Attempt, rank, e.Allocation, known, ending);
                 break;
-            case Effect.StartRank e: await StartAsync(store, e.Attempt, e.Rank, e.Allocation, ending); break;
+            case Effect.StartRank e: await StartAsync(store, e.Attempt, e.Rank, e.Allocation, known, ending); break;
             case Effect.Stop e: Send(e.Node, new ToNode.Stop(RankTag.Of(e.Attempt, e.Rank), e.Reason)); break;
             case Effect.Acknowledge e: Acknowledge(e.Node, RankTag.Of(e.Attempt, e.Rank)); break;
             case Effect.OpenPool e: await OpenAsync(e.Pool); break;
         }
     }
 
-    private async Task StartAsync(IStore store, Core.Jobs.AttemptId attempt, int rank, Allocation allocation, CancellationToken ending)
+    private async Task StartAsync(
+        IStore store, Core.Jobs.AttemptId attempt, int rank, Allocation allocation, IReadOnlyDictionary<string, NodeUse> known, CancellationToken ending)
     {
         var node = allocation.Shares[rank].Node;
         if (!_links.TryGetValue(node, out var open) || !open.Link.IsUp) return; // Asked for again when the node is seen.
+        // The node has said hello since: the world answers that itself, and may have given this attempt up meanwhile.
+        if (_seen.GetValueOrDefault(node)?.Since != known.GetValueOrDefault(node)?.Node.Since || _refused.Contains((attempt, rank))) return;
         try
         {
             if (await orders.MakeAsync(store, attempt, rank, allocation, DevicesOf(node), !open.Pool.IsVirtual) is { } order)
@@ -101,18 +110,25 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
                 open.Link.Send(new ToNode.Start(order));
                 CrashPoint.Pass("after-start");
             }
-            else inbox.Tell(new Command.Refused(attempt, rank, node, "its spec is not in the store"));
+            else Refuse("its spec is not in the store");
         }
         catch (Exception e) when (e is OrderException or SecretException)
         {
-            inbox.Tell(new Command.Refused(attempt, rank, node, e.Message));
+            Refuse(e.Message);
         }
         catch (StoreException e)
         {
             // Not the job's fault. What was decided later waits with it: a stop must not come before the start that it means.
             LogProblem(node, RankTag.Of(attempt, rank), e.Message);
             await Task.Delay(TimeSpan.FromSeconds(1), clock, ending);
-            await StartAsync(store, attempt, rank, allocation, ending);
+            await StartAsync(store, attempt, rank, allocation, known, ending);
+        }
+
+        void Refuse(string reason)
+        {
+            // An order for it that still waits here must not be carried out once the world counts it as over.
+            _refused.Add((attempt, rank));
+            inbox.Tell(new Command.Refused(attempt, rank, node, reason));
         }
     }
 

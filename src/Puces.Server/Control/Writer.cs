@@ -85,7 +85,7 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
                 live.Publish(outcome);
                 Answer(letters, outcome.Answers);
                 CrashPoint.Pass("after-answer");
-                nodes.Post(outcome.Effects);
+                nodes.Post(outcome.Effects, live.View.Nodes);
             }
             catch (Exception e)
             {
