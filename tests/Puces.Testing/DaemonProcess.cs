@@ -24,7 +24,7 @@ public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
     public static string Program => Environment.GetEnvironmentVariable("PUCES_TEST_DAEMON") ?? Path.Combine(AppContext.BaseDirectory, "pucesd");
 
     /// <summary>The daemon's data folder.</summary>
-    public string Data { get; init; } = Directory.CreateTempSubdirectory("puces-daemon-").FullName;
+    public string Data { get => field ??= Directory.CreateTempSubdirectory("puces-daemon-").FullName; init; }
 
     /// <summary>The data folder as the daemon sees it, where that is not as the test does.</summary>
     public string DataInside { get => field ?? Data; init; }

@@ -59,7 +59,7 @@ public static class JobFields
         "Machines that start together, as one gang.",
         "a whole number", "2", """{"type":"integer","minimum":1,"maximum":4096}""", "num_nodes", "hosts", "machines", "replicas");
     public static readonly JobField Cpus = new("cpus",
-        "CPUs on each node; where it is left out, one for each device and at least one.",
+        "CPUs on each node; where it is left out, at least one for each device, and the node's portion for them where that is free.",
         "a number", "16", """{"type":"number","exclusiveMinimum":0,"maximum":4096}""", "cores", "vcpus", "cpus_per_task");
     public static readonly JobField Memory = new("memory",
         "Main memory on each node.",

@@ -6,7 +6,7 @@ namespace Puces.Core.Jobs;
 /// <summary>What a user asks for: the job file, checked. Immutable; the JSON form of it is what the store keeps.</summary>
 /// <param name="Gpus">Alternatives in order of preference, per node; empty where the job needs no accelerator.</param>
 /// <param name="Nodes">Machines that start together, as one gang.</param>
-/// <param name="Cpus">CPUs per node; null lets the scheduler take one for each device, at least one.</param>
+/// <param name="Cpus">CPUs per node; null takes the node's portion for the devices where it is free, and at least one for each.</param>
 /// <param name="Memory">Main memory per node; null asks for none in particular.</param>
 /// <param name="Where">Pools, countries or <c>eu</c> that may run it; empty means anywhere.</param>
 /// <param name="Priority">From -1000 to 1000; the names low, normal, high and urgent stand for -100, 0, 100 and 500.</param>

@@ -5,7 +5,7 @@ namespace Puces.Core.Jobs;
 /// <summary>What the scheduler reads of a job's spec: the same for every job of one shape, so that equal ones share an instance.</summary>
 /// <param name="Gpus">Alternatives in order, per node; empty for none.</param>
 /// <param name="Nodes">Nodes of the gang.</param>
-/// <param name="MilliCpus">Thousandths of a CPU per node; zero lets the scheduler give one CPU for each device, at least one.</param>
+/// <param name="MilliCpus">Thousandths of a CPU per node; zero takes the node's portion for the devices where it is free, and at least one for each.</param>
 /// <param name="Memory">Main memory per node; zero for none in particular.</param>
 /// <param name="Where">Pools that may serve it; empty for all.</param>
 public sealed record Request(IReadOnlyList<GpuRequest> Gpus, int Nodes, int MilliCpus, Memory Memory, IReadOnlyList<string> Where)

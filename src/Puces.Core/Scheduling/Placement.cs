@@ -52,16 +52,19 @@ public static class Placement
         for (var i = 0; gpu is not null && i < use.Free.Count && devices.Count < gpu.Count; i++)
             if (Matches(gpu, DeviceOf(use.Node, use.Free[i]))) devices.Add(use.Free[i]);
         if (gpu is not null && devices.Count < gpu.Count) return null;
-        var cpus = MilliCpus(request, devices.Count, use.Node);
+        var cpus = Math.Min(request.MilliCpus > 0 ? request.MilliCpus : Portion(devices.Count, use.Node), Math.Max(use.FreeMilliCpus, LeastMilliCpus(request, devices.Count, use.Node)));
         return cpus > use.FreeMilliCpus || request.Memory > use.FreeMemory ? null : new(use.Node.Id, devices, cpus, request.Memory);
     }
 
-    /// <summary>CPUs of one rank. Without a word in the request: one, or the node's share for its devices, so that devices never starve for CPUs.</summary>
-    public static int MilliCpus(Request request, int devices, Node node)
-    {
-        if (request.MilliCpus > 0) return request.MilliCpus;
-        return devices > 0 ? (int)((long)node.MilliCpus * devices / node.Devices.Count) : Math.Min(1000, node.MilliCpus);
-    }
+    /// <summary>
+    /// CPUs without which a rank does not start. Where the request says nothing: one for each device, and at least one, or the node's
+    /// portion for these devices where that is less. It gets the whole portion if that is free, so that devices do not starve for CPUs.
+    /// </summary>
+    public static int LeastMilliCpus(Request request, int devices, Node node) =>
+        request.MilliCpus > 0 ? request.MilliCpus : Math.Min(1000 * Math.Max(devices, 1), Portion(devices, node));
+
+    private static int Portion(int devices, Node node) =>
+        devices > 0 ? (int)((long)node.MilliCpus * devices / node.Devices.Count) : Math.Min(1000, node.MilliCpus);
 
     private static bool Matches(GpuRequest gpu, Device? device) =>
         device is not null

@@ -37,7 +37,7 @@ public static class Waiting
         var roomy = up.MaxBy(n => n.FreeMemory)!;
         if (request.Memory > roomy.FreeMemory) return $"needs {request.Memory} of memory on one node; {roomy.Node.Id} has {roomy.FreeMemory} free";
         var most = up.Where(n => n.FreeMemory >= request.Memory).MaxBy(n => n.FreeMilliCpus)!;
-        return $"needs {Cpus(Placement.MilliCpus(request, gpu?.Count ?? 0, most.Node))} on one node; {most.Node.Id} has {Number(most.FreeMilliCpus)} free";
+        return $"needs {Cpus(Placement.LeastMilliCpus(request, gpu?.Count ?? 0, most.Node))} on one node; {most.Node.Id} has {Number(most.FreeMilliCpus)} free";
     }
 
     /// <summary>What would let it start now; empty where nothing short of waiting would.</summary>

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Puces.Core.Contract;
+using Puces.Tests.Cli;
 using Xunit;
 
 namespace Puces.Tests.Server;
@@ -111,6 +113,28 @@ public sealed class StreamTests(SharedDaemon daemon) : IClassFixture<SharedDaemo
             break;
         }
     }
+
+    [Fact]
+    public async Task The_command_shows_the_last_lines_of_the_feed_the_oldest_first()
+    {
+        var jobs = new SubmitJobs([.. Enumerable.Range(0, 60).Select(i => new SubmitJob(new($"f{i}", new("true"))))]);
+        var reply = await daemon.SendAsync(HttpMethod.Post, "api/v1/jobs/batch", JsonSerializer.Serialize(jobs, ContractJson.Default.SubmitJobs), Ct);
+        foreach (var id in reply.Read(ContractJson.Default.SubmittedJobs).Ids) await daemon.Process.EndAsync(id, Ct);
+        var all = (await daemon.GetAsync("api/v1/feed?limit=10000", ContractJson.Default.FeedPage, Ct)).Lines.Select(l => l.Seq).ToList();
+        using var desk = new Desk();
+        desk.Variables["PUCES_URL"] = daemon.Process.Url;
+        desk.Variables["PUCES_TOKEN"] = daemon.Process.Token;
+        Assert.Equal(all.TakeLast(100), Numbers((await desk.RunAsync("feed", "--json")).Out));
+        Assert.Equal(all.TakeLast(7), Numbers((await desk.RunAsync("feed", "--json", "--limit", "7")).Out));
+        Assert.Equal(all.Take(5), Numbers((await desk.RunAsync("feed", "--json", "--after", "0", "--limit", "5")).Out));
+        using var follow = desk.Start("feed", "-f", "--json");
+        for (var i = 10; i > 0; i--) Assert.Equal(all[^i], Numbers((await follow.StandardOutput.ReadLineAsync(Ct))!)[0]);
+        follow.Kill();
+        await follow.WaitForExitAsync(Ct);
+    }
+
+    private static List<long> Numbers(string lines) =>
+        [.. lines.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonSerializer.Deserialize(l, ContractJson.Default.FeedLine)!.Seq)];
 
     private string WorkOf(long job)
     {
