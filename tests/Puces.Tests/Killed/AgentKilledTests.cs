@@ -12,7 +12,7 @@ public sealed class AgentKilledTests(ITestOutputHelper output)
     [Fact]
     public async Task Whenever_the_agent_is_killed_or_stands_still_jobs_go_on_and_nothing_of_them_is_lost()
     {
-        var blows = Soak.Is ? 60 : 9;
+        var blows = Soak.Is ? 60 : 6;
         var random = new Seed(output);
         var clock = Stopwatch.StartNew();
         var address = Ports.Address(random);

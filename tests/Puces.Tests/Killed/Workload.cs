@@ -76,7 +76,7 @@ internal sealed partial class Workload(Client client, string runner, Cancellatio
     {
         if (Story().LastOrDefault(s => s.Key == "long") is not { What: "begin", Attempt: var attempt } || _killed.Contains(attempt)) return false;
         var file = watcher ? Path.Combine(runner, "ranks", $"{LongJob}-{attempt}.0", "watcher") : Path.Combine(_witness, "long.pid");
-        if (!int.TryParse(File.ReadAllText(file), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)) return false;
+        if (!int.TryParse(File.ReadAllText(file).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)) return false;
         _killed.Add(attempt);
         using var process = Process.GetProcessById(pid);
         process.Kill();
