@@ -52,8 +52,9 @@ public static class Placement
         for (var i = 0; gpu is not null && i < use.Free.Count && devices.Count < gpu.Count; i++)
             if (Matches(gpu, DeviceOf(use.Node, use.Free[i]))) devices.Add(use.Free[i]);
         if (gpu is not null && devices.Count < gpu.Count) return null;
-        var cpus = Math.Min(request.MilliCpus > 0 ? request.MilliCpus : Portion(devices.Count, use.Node), Math.Max(use.FreeMilliCpus, LeastMilliCpus(request, devices.Count, use.Node)));
-        return cpus > use.FreeMilliCpus || request.Memory > use.FreeMemory ? null : new(use.Node.Id, devices, cpus, request.Memory);
+        if (LeastMilliCpus(request, devices.Count, use.Node) > use.FreeMilliCpus || request.Memory > use.FreeMemory) return null;
+        var cpus = request.MilliCpus > 0 ? request.MilliCpus : Math.Min(Portion(devices.Count, use.Node), use.FreeMilliCpus);
+        return new(use.Node.Id, devices, cpus, request.Memory);
     }
 
     /// <summary>

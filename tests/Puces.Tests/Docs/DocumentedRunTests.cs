@@ -44,7 +44,7 @@ public sealed partial class DocumentedRunTests
         ["puces secret set"] = "puces secret set HF_TOKEN",
         ["puces login URL"] = "puces login $URL < $XDG_STATE_HOME/puces/token",
         ["puces completion SHELL"] = "puces completion bash",
-        ["./puces version"] = "puces version",
+        ["PUCES_BUILD=native ./puces version"] = "puces version",
         ["puces up --listen http://127.0.0.1:8723"] = "puces up --listen http://127.0.0.1:$PORT",
         ["curl --fail http://127.0.0.1:8723/readyz"] = "curl --fail --silent --show-error $URL/readyz",
         ["puces login https://puces.example.org"] = "puces login $URL < $XDG_STATE_HOME/puces/token",

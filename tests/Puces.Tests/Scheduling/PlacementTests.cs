@@ -116,6 +116,13 @@ public sealed class PlacementTests
     public void Without_a_word_of_cpus_a_rank_takes_the_share_of_its_devices_or_one(int gpus, int milliCpus) =>
         Assert.Equal(milliCpus, Placement.Find(gpus == 0 ? Ask() : Ask(new GpuRequest(gpus, "H100")), [Use("p/a", 4)])!.Shares[0].MilliCpus);
 
+    [Theory]
+    [InlineData(6, 6000)]
+    [InlineData(2, 2000)]
+    [InlineData(1, null)]
+    public void Where_its_portion_of_the_cpus_is_not_free_one_for_each_device_is_enough(int freeCpus, int? milliCpus) =>
+        Assert.Equal(milliCpus, Placement.Find(Ask(new GpuRequest(2, "H100")), [Use(Cluster.NodeOf("p/a", 4), cpus: freeCpus)])?.Shares[0].MilliCpus);
+
     [Fact]
     public void A_rank_without_a_word_of_cpus_fits_a_node_with_less_than_one()
     {

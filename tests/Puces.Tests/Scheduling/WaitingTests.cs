@@ -44,7 +44,7 @@ public sealed class WaitingTests
         { Ask(), [Use("p/a", freeCpus: 0)], "needs 1 CPU on one node; p/a has 0 free" },
         { Ask(cpus: 0.5), [Use("p/a", freeCpus: 0)], "needs 0.5 CPUs on one node; p/a has 0 free" },
         { Ask(gigabytes: 32), [Use("p/a", freeGigabytes: 8), Use("p/b", freeGigabytes: 16)], "needs 32GB of memory on one node; p/b has 16GB free" },
-        { Ask(2), [Use("p/a", 4, free: 2, freeCpus: 1)], "needs 8 CPUs on one node; p/a has 1 free" },
+        { Ask(2), [Use("p/a", 4, free: 2, freeCpus: 1)], "needs 2 CPUs on one node; p/a has 1 free" },
         { Ask(2, gigabytes: 32), [Use("p/a", 4, free: 2, freeGigabytes: 8), Use("p/b", 4, free: 1)], "needs 32GB of memory on one node; p/a has 8GB free" },
         { new([new(8, "A100"), new(4, "H100")], 1, 0, default, []), [Use("p/a", 4, free: 3)], "needs 4 H100s on one node; p/a has the most free, 3" },
     };
