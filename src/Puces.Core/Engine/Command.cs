@@ -43,6 +43,12 @@ public abstract record Command
     /// <summary>A node left its pool for good.</summary>
     public sealed record NodeGone(string Node) : Command;
 
+    /// <summary>
+    /// The answer to <see cref="Effect.OpenPool"/>: the nodes of the pool as it was before are let go of, and nothing more comes from
+    /// them. What was told of its nodes before this is not believed: it may be of nodes that the pool no longer has.
+    /// </summary>
+    public sealed record PoolOpened(string Pool) : Command;
+
     /// <summary>A pool was added or changed.</summary>
     public sealed record SetPool(Pool Pool) : Command;
 

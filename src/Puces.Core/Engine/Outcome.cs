@@ -57,6 +57,6 @@ public abstract record Effect
     /// <summary>The rank's verdict is stored: the node may forget it.</summary>
     public sealed record Acknowledge(AttemptId Attempt, int Rank, string Node) : Effect;
 
-    /// <summary>Make the world agree with the pool's configuration.</summary>
+    /// <summary>Let go of the pool's nodes as they were, answer with <see cref="Command.PoolOpened"/>, then go to its nodes as they are configured now.</summary>
     public sealed record OpenPool(Pool Pool) : Effect;
 }

@@ -18,6 +18,8 @@ public sealed partial class World
     private readonly SortedDictionary<string, Pool> _pools = new(StringComparer.Ordinal);
     private readonly Dictionary<UInt128, (JobId Job, long Body)> _keys = [];
     private readonly Queue<(DateTimeOffset At, UInt128 Key)> _keyAges = [];
+    // How often each pool was asked to be opened and has not answered yet.
+    private readonly Dictionary<string, int> _opening = new(StringComparer.Ordinal);
     private readonly Dictionary<Request, Request> _requests = [];
     private long _lastJob;
     private long _lastEvent;
@@ -37,6 +39,7 @@ public sealed partial class World
     {
         (_lastJob, _lastEvent) = (lastJob, lastEvent);
         foreach (var pool in pools) _pools[pool.Name] = pool;
+        foreach (var pool in _pools.Keys) _opening[pool] = 1;
         foreach (var (key, job) in keys) Remember(key, job, now);
         var records = attempts.ToDictionary(a => a.Id);
         foreach (var stored in jobs)
@@ -91,6 +94,7 @@ public sealed partial class World
             case Command.Checkpointed c: Checkpointed(c, batch); break;
             case Command.NodeSeen c: NodeSeen(c, batch); break;
             case Command.NodeGone c: NodeGone(c.Node, batch); break;
+            case Command.PoolOpened c: PoolOpened(c.Pool); break;
             case Command.SetPool c: return SetPool(c.Pool, batch);
             case Command.SetSecret c: batch.Add(new Change.SecretSet(c.Name, c.Encrypted, batch.Now)); break;
         }
@@ -146,13 +150,22 @@ public sealed partial class World
             batch.Nodes.Add(node);
         }
         _pools[pool.Name] = pool;
+        _opening[pool.Name] = _opening.GetValueOrDefault(pool.Name) + 1;
         batch.Add(new Change.PoolSet(pool));
         batch.Effects.Add(new Effect.OpenPool(pool));
         return Answer.Taken;
     }
 
+    private void PoolOpened(string pool)
+    {
+        var left = _opening.GetValueOrDefault(pool) - 1;
+        if (left > 0) _opening[pool] = left;
+        else _opening.Remove(pool);
+    }
+
     private void NodeSeen(Command.NodeSeen c, Batch batch)
     {
+        if (_opening.ContainsKey(c.Node.Pool)) return;
         var was = _holdings.Find(c.Node.Id);
         _holdings.Set(c.Node);
         batch.Nodes.Add(c.Node.Id);

@@ -148,10 +148,17 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
 
     private async Task OpenAsync(Pool pool)
     {
-        foreach (var (node, open) in _links.Where(l => l.Value.Pool.Name == pool.Name).ToList())
+        try
         {
-            _links.TryRemove(node, out _);
-            await open.Link.DisposeAsync();
+            foreach (var (node, open) in _links.Where(l => l.Value.Pool.Name == pool.Name).ToList())
+            {
+                _links.TryRemove(node, out _);
+                await open.Link.DisposeAsync();
+            }
+        }
+        finally
+        {
+            inbox.Tell(new Command.PoolOpened(pool.Name));
         }
         for (var i = 1; i <= pool.Nodes; i++)
         {

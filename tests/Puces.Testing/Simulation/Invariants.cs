@@ -183,7 +183,7 @@ public static class Invariants
         if (world.Jobs.Any(j => j.State is JobState.Queued { NotBefore: { } until } && until <= scene.Now)) return;
         var again = scene.Store.Load(scene.Now);
         Require(again.NextTick == world.NextTick, Invariant.StoreTellsAll, "a restarted daemon would wake at another time");
-        var outcome = again.Apply([.. world.Nodes.Values.Select(u => new Command.NodeSeen(u.Node))], scene.Now);
+        var outcome = again.Apply([.. again.Pools.Select(p => new Command.PoolOpened(p.Name)), .. world.Nodes.Values.Select(u => new Command.NodeSeen(u.Node))], scene.Now);
         Require(!outcome.Changes.Any(), Invariant.StoreTellsAll, "a restarted daemon would decide otherwise");
         foreach (var (id, use) in world.Nodes)
             Require(again.Nodes.TryGetValue(id, out var same) && same.Free.SequenceEqual(use.Free) && same.Jobs.SequenceEqual(use.Jobs)

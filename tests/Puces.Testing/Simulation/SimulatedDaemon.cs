@@ -117,13 +117,18 @@ public sealed class SimulatedDaemon
 
     private static string NodeOf(Effect.StartRank order) => order.Allocation.Shares[order.Rank].Node;
 
-    /// <summary>Carries the next effect out. What is for a node that is not connected is dropped.</summary>
+    /// <summary>Carries the next effect out. What is for a node that is not connected is dropped; a pool is let go of before it is opened.</summary>
     public void Do(Action<Effect> send)
     {
         var (effect, hello) = _effects.Dequeue();
         switch (effect)
         {
-            case Effect.OpenPool open: _open.Add(open.Pool.Name); break;
+            case Effect.OpenPool open:
+                _open.Add(open.Pool.Name);
+                foreach (var node in _connected.Keys.Where(n => n.StartsWith(open.Pool.Name + "/", StringComparison.Ordinal)).ToList()) _connected.Remove(node);
+                send(open);
+                Tell(new Command.PoolOpened(open.Pool.Name));
+                break;
             case Effect.Stop stop when IsConnected(stop.Node): send(stop); break;
             case Effect.Acknowledge done when IsConnected(done.Node): send(done); break;
             case Effect.StartRank order when _connected.TryGetValue(NodeOf(order), out var now) && (now == hello || _fault == Fault.OrdersOutliveHellos):

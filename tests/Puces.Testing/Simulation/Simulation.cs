@@ -122,6 +122,15 @@ public sealed class Simulation
 
     private void Send(Effect message)
     {
+        if (message is Effect.OpenPool open)
+        {
+            foreach (var let in _nodes.Where(n => n.Hardware.Pool == open.Pool.Name))
+            {
+                HangUp(let);
+                _missed.Remove(let.Id);
+            }
+            return;
+        }
         var node = message switch
         {
             Effect.StartRank order => order.Allocation.Shares[order.Rank].Node,

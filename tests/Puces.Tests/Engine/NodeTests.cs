@@ -176,6 +176,22 @@ public sealed class NodeTests
     }
 
     [Fact]
+    public void A_late_word_from_a_node_that_the_pool_had_before_gives_it_no_job()
+    {
+        _cluster.Apply(new Command.SetPool(new("attic")), new Command.PoolOpened("attic"));
+        _cluster.Node("attic/host", gpus: 2, model: "L4");
+        _cluster.Apply(new Command.SetPool(new("attic", Nodes: 2)), new Command.SetPool(new("attic", Nodes: 3)));
+        _cluster.Node("attic/host", gpus: 2, model: "L4");
+        _cluster.Apply(new Command.PoolOpened("attic"));
+        _cluster.Node("attic/n2", gpus: 2, model: "L4");
+        var id = _cluster.Submit(gpus: 1, model: "L4");
+        Assert.IsType<JobState.Queued>(_cluster[id].State);
+        _cluster.Apply(new Command.PoolOpened("attic"));
+        _cluster.Node("attic/n3", gpus: 2, model: "L4");
+        Assert.Equal("attic/n3", _cluster[id].State.Held!.Shares[0].Node);
+    }
+
+    [Fact]
     public void A_pool_that_is_held_does_not_change()
     {
         var (first, _) = (_cluster.Submit(gpus: 1), _cluster.Submit(gpus: 1));
