@@ -89,7 +89,7 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
             }
             catch (Exception e)
             {
-                foreach (var letter in letters) letter.Reply?.TrySetException(new StoreException("the store failed; whether this was stored is unknown", e));
+                foreach (var letter in letters) letter.Reply?.TrySetException(new StoreException("whether this was stored is unknown, since the store failed: " + e.Message, e));
                 throw;
             }
         }
