@@ -37,7 +37,9 @@ internal sealed class PucesSystem : IAsyncDisposable
     /// <summary>Variables for the <c>puces</c> command, so that it speaks with this daemon.</summary>
     public IReadOnlyDictionary<string, string> Client => new Dictionary<string, string>
     {
-        ["PUCES_URL"] = _http.BaseAddress!.ToString(), ["PUCES_TOKEN"] = Token, ["HOME"] = _data,
+        ["PUCES_URL"] = _http.BaseAddress!.ToString(),
+        ["PUCES_TOKEN"] = Token,
+        ["HOME"] = _data,
     };
 
     private string Token => File.ReadAllText(Path.Combine(_data, "token")).Trim();
@@ -128,7 +130,8 @@ internal sealed class PucesSystem : IAsyncDisposable
         _http.Dispose();
         _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 64, PooledConnectionIdleTimeout = TimeSpan.FromMinutes(10) })
         {
-            BaseAddress = new(server.RootElement.GetProperty("url").GetString() + "/"), Timeout = TimeSpan.FromMinutes(2),
+            BaseAddress = new(server.RootElement.GetProperty("url").GetString() + "/"),
+            Timeout = TimeSpan.FromMinutes(2),
         };
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Token);
         await Shell.UntilAsync(async () =>

@@ -107,7 +107,10 @@ public sealed class PostgresServer : IAsyncDisposable
             : [program, .. arguments];
         return new(all[0], all[1..])
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Path.GetTempPath(),
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = Path.GetTempPath(),
         };
     }
 

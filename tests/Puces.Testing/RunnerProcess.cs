@@ -30,7 +30,8 @@ public sealed class RunnerProcess : IDisposable
         {
             while (lines.ReadLine() is { } line) _heard.Add(JsonSerializer.Deserialize(line, RunnerJson.Default.FromNode)!);
             _heard.CompleteAdding();
-        }) { IsBackground = true }.Start();
+        })
+        { IsBackground = true }.Start();
         Hello = (FromNode.Hello)Next();
     }
 

@@ -31,7 +31,9 @@ public sealed class SmallDisk : IAsyncDisposable
         const string script = "mount -t tmpfs -o size=\"$1\"m,mode=755 puces \"$0\" && mkdir \"$0/data\" && echo mounted && exec cat";
         var keeper = Process.Start(new ProcessStartInfo("unshare", ["-m", "sh", "-c", script, place, mebibytes.ToString(CultureInfo.InvariantCulture)])
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
         })!;
         if (await keeper.StandardOutput.ReadLineAsync(ct) == "mounted") return new(keeper, place);
         var why = await keeper.StandardError.ReadToEndAsync(ct);

@@ -17,7 +17,8 @@ internal static class DaemonCommands
     {
         var command = new PucesCommand(
             "up", "Run the daemon in the foreground, with the same data as the one that commands start. Options that are not known here go to pucesd.",
-            "puces up", "puces up --listen http://127.0.0.1:8723", "puces up -- --help   pucesd's own options") { TreatUnmatchedTokensAsErrors = false };
+            "puces up", "puces up --listen http://127.0.0.1:8723", "puces up -- --help   pucesd's own options")
+        { TreatUnmatchedTokensAsErrors = false };
         command.SetAction(async (parsed, ct) =>
         {
             string[] options = [.. parsed.UnmatchedTokens, .. passedOn ?? []];

@@ -8,7 +8,12 @@ internal sealed class JobOptions
 {
     private static readonly Dictionary<string, string> Short = new(StringComparer.Ordinal)
     {
-        ["--name"] = "-n", ["--gpus"] = "-g", ["--nodes"] = "-N", ["--project"] = "-p", ["--workdir"] = "-w", ["--env"] = "-e",
+        ["--name"] = "-n",
+        ["--gpus"] = "-g",
+        ["--nodes"] = "-N",
+        ["--project"] = "-p",
+        ["--workdir"] = "-w",
+        ["--env"] = "-e",
     };
 
     private readonly Argument<string?> _file = new("file") { Arity = ArgumentArity.ZeroOrOne, Description = $"A job file, or a folder with a {JobFileInput.DefaultName}" };
@@ -45,6 +50,9 @@ internal sealed class JobOptions
 
     private static Option<string[]> OptionOf(OverrideOption option) => new(option.Name, Short.TryGetValue(option.Name, out var alias) ? [alias] : [])
     {
-        HelpName = option.Value, Description = option.Description, Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = false,
+        HelpName = option.Value,
+        Description = option.Description,
+        Arity = ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = false,
     };
 }

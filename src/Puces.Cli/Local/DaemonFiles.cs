@@ -59,7 +59,10 @@ internal sealed class DaemonFiles(string folder)
     }
 
     /// <summary>After a stop that was asked for: followers then know that nobody wants the daemon back.</summary>
-    public void ForgetServer() => File.Delete(ServerPath);
+    public void ForgetServer()
+    {
+        if (Directory.Exists(folder)) File.Delete(ServerPath);
+    }
 
     /// <summary>The end of the daemon's log from the given byte on, for an error message.</summary>
     public IReadOnlyList<string> LogTail(long from, int lines)

@@ -82,10 +82,13 @@ internal sealed class Table(params Column[] columns)
     private static Cell Clean(Cell cell)
     {
         foreach (var c in cell.Text)
-            if (char.IsControl(c)) return cell with { Text = string.Create(cell.Text.Length, cell.Text, static (span, text) =>
+            if (char.IsControl(c)) return cell with
+            {
+                Text = string.Create(cell.Text.Length, cell.Text, static (span, text) =>
             {
                 for (var i = 0; i < span.Length; i++) span[i] = char.IsControl(text[i]) ? '·' : text[i];
-            }) };
+            })
+            };
         return cell;
     }
 }

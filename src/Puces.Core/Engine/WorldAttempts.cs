@@ -86,7 +86,10 @@ public sealed partial class World
         var reason = first is null ? null : Why(first);
         batch.Set(live.Record with
         {
-            Started = started, Ended = batch.Now, ExitCode = first is { Verdict: null } ? null : code, Reason = reason,
+            Started = started,
+            Ended = batch.Now,
+            ExitCode = first is { Verdict: null } ? null : code,
+            Reason = reason,
             Cpu = verdicts.Count > 0 ? new(verdicts.Sum(v => v.Cpu.Ticks)) : null,
             PeakMemory = verdicts.Count > 0 ? verdicts.Max(v => v.PeakMemory) : null,
         });

@@ -80,4 +80,5 @@ internal static class Archive
         {
             throw new ArchiveException($"'{PackedArchive.Shown(entry.Name)}' is damaged: {e.Message}");
         }
-    }}
+    }
+}

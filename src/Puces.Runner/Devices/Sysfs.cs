@@ -10,10 +10,23 @@ internal static class Sysfs
     // Where the driver gives no product name, the PCI number does.
     private static readonly Dictionary<string, string> Known = new()
     {
-        ["0x740c"] = "MI250X", ["0x740f"] = "MI210", ["0x738c"] = "MI100", ["0x74a0"] = "MI300A", ["0x74a1"] = "MI300X",
-        ["0x74a5"] = "MI325X", ["0x75a0"] = "MI350X", ["0x75a3"] = "MI355X", ["0x744c"] = "RX7900XTX",
-        ["0x0bd5"] = "Max1550", ["0x0bda"] = "Max1100", ["0x56a0"] = "ArcA770", ["0x56a1"] = "ArcA750", ["0x56c0"] = "Flex170",
-        ["0x56c1"] = "Flex140", ["0xe20b"] = "ArcB580", ["0xe20c"] = "ArcB570",
+        ["0x740c"] = "MI250X",
+        ["0x740f"] = "MI210",
+        ["0x738c"] = "MI100",
+        ["0x74a0"] = "MI300A",
+        ["0x74a1"] = "MI300X",
+        ["0x74a5"] = "MI325X",
+        ["0x75a0"] = "MI350X",
+        ["0x75a3"] = "MI355X",
+        ["0x744c"] = "RX7900XTX",
+        ["0x0bd5"] = "Max1550",
+        ["0x0bda"] = "Max1100",
+        ["0x56a0"] = "ArcA770",
+        ["0x56a1"] = "ArcA750",
+        ["0x56c0"] = "Flex170",
+        ["0x56c1"] = "Flex140",
+        ["0xe20b"] = "ArcB580",
+        ["0xe20c"] = "ArcB570",
     };
 
     public static List<Device> Amd(string sysfs)

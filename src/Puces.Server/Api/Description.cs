@@ -81,7 +81,8 @@ internal static class Description
             case "putBlob":
                 operation.RequestBody = new OpenApiRequestBody
                 {
-                    Required = true, Description = "At most 2 GiB",
+                    Required = true,
+                    Description = "At most 2 GiB",
                     Content = new Dictionary<string, OpenApiMediaType> { ["application/gzip"] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.String, Format = "binary" } } },
                 };
                 break;
@@ -90,7 +91,10 @@ internal static class Description
 
     private static void Header(OpenApiOperation operation, string name, string description) => (operation.Parameters ??= []).Add(new OpenApiParameter
     {
-        Name = name, In = ParameterLocation.Header, Description = description, Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+        Name = name,
+        In = ParameterLocation.Header,
+        Description = description,
+        Schema = new OpenApiSchema { Type = JsonSchemaType.String },
     });
 
     /// <summary>Prints the description without serving anything.</summary>

@@ -183,7 +183,10 @@ internal abstract class SqlStore : IStore
 
         public Job Of(Job job) => job with
         {
-            Project = Of(_words, job.Project), Owner = Of(_words, job.Owner), Request = Of(_requests, job.Request), Retry = Of(_retries, job.Retry),
+            Project = Of(_words, job.Project),
+            Owner = Of(_words, job.Owner),
+            Request = Of(_requests, job.Request),
+            Retry = Of(_retries, job.Retry),
         };
 
         private static T Of<T>(HashSet<T> known, T value)

@@ -184,7 +184,10 @@ internal sealed class SqliteStore(string file) : SqlStore
     {
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
-            DataSource = _path, Mode = mode, Pooling = false, DefaultTimeout = 10,
+            DataSource = _path,
+            Mode = mode,
+            Pooling = false,
+            DefaultTimeout = 10,
         }.ToString());
         try
         {

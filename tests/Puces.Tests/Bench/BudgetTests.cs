@@ -1,10 +1,10 @@
+using System.Net.Http.Json;
 using Microsoft.Data.Sqlite;
 using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Jobs;
 using Puces.Server.Control;
 using Puces.Testing;
-using System.Net.Http.Json;
 using Xunit;
 
 namespace Puces.Tests.Bench;

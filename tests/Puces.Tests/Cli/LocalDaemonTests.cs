@@ -28,6 +28,10 @@ public sealed class LocalDaemonTests : IDisposable
     }
 
     [Fact]
+    public async Task Down_is_content_where_nothing_was_ever_started() =>
+        Assert.Contains("does not run", (await _desk.RunAsync("down")).Out, StringComparison.Ordinal);
+
+    [Fact]
     public async Task A_daemon_that_was_killed_is_started_again()
     {
         await _desk.RunAsync("ps");

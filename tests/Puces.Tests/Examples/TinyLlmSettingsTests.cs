@@ -29,7 +29,11 @@ public sealed class TinyLlmSettingsTests : IDisposable
     {
         var variables = new Dictionary<string, string>
         {
-            ["TEXT"] = "a.txt", ["PUCES_CHECKPOINT_DIR"] = "saved", ["MINUTES"] = "0.5", ["SEED"] = "-3", ["BATCH"] = "",
+            ["TEXT"] = "a.txt",
+            ["PUCES_CHECKPOINT_DIR"] = "saved",
+            ["MINUTES"] = "0.5",
+            ["SEED"] = "-3",
+            ["BATCH"] = "",
         };
 
         var expected = new Settings { Text = "a.txt", CheckpointFolder = "saved", Minutes = 0.5, Seed = -3 };

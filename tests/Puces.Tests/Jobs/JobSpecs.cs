@@ -51,9 +51,20 @@ internal static class JobSpecs
 
     public static readonly Gen<JobSpec> Any = Gen.Select(Basic, Terms, Checkpoint, Surroundings, Retries, (spec, terms, checkpoint, around, retries) => spec with
     {
-        Budget = terms.Item1, Deadline = terms.Item2, Expected = terms.Item3, Limit = terms.Item4, Priority = terms.Item5, Project = terms.Item6,
-        Checkpoint = checkpoint, Image = around.Item1, Setup = around.Item2, Workdir = around.Item3, Mounts = around.Item4, Env = around.Item5,
-        Secrets = around.Item6, Retries = retries,
+        Budget = terms.Item1,
+        Deadline = terms.Item2,
+        Expected = terms.Item3,
+        Limit = terms.Item4,
+        Priority = terms.Item5,
+        Project = terms.Item6,
+        Checkpoint = checkpoint,
+        Image = around.Item1,
+        Setup = around.Item2,
+        Workdir = around.Item3,
+        Mounts = around.Item4,
+        Env = around.Item5,
+        Secrets = around.Item6,
+        Retries = retries,
     });
 
     /// <summary>Equal in every field, lists and maps by their content.</summary>
