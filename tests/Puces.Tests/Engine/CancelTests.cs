@@ -70,6 +70,17 @@ public sealed class CancelTests
     }
 
     [Fact]
+    public void What_one_hello_asks_for_is_not_started_when_another_of_the_same_batch_ends_it()
+    {
+        var id = _cluster.Submit();
+        var node = _cluster.World.Nodes[_cluster.Attempt(id).Nodes[0]].Node;
+        _cluster.TakeEffects();
+        _cluster.Apply(new Command.NodeSeen(node, []), new Command.Cancel(id, "ada"), new Command.NodeSeen(node, []));
+        Assert.Equal(JobResult.Cancelled, Ended(id).Result);
+        Assert.DoesNotContain(_cluster.TakeEffects(), e => e is Effect.Start or Effect.StartRank);
+    }
+
+    [Fact]
     public void A_job_whose_order_never_arrived_is_cancelled_when_its_node_answers()
     {
         var id = _cluster.Submit(gpus: 1);

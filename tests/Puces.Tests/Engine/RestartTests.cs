@@ -16,8 +16,9 @@ public sealed class RestartTests
     [Fact]
     public void Pools_are_opened_again_and_nothing_else_is_done_before_nodes_answer()
     {
-        _cluster.Apply(new Command.SetPool(new("office")), new Command.SetPool(new("attic", Nodes: 3)));
-        _cluster.Node(A).Submit(gpus: 1);
+        _cluster.Apply(new Command.SetPool(new("office")), new Command.SetPool(new("attic", Nodes: 3)), new Command.PoolOpened("office"));
+        var id = _cluster.Node(A).Submit(gpus: 1);
+        Assert.Equal("starting", _cluster[id].State.Word);
         Assert.Equal([new Effect.OpenPool(new("attic", Nodes: 3)), new Effect.OpenPool(new("office"))], _cluster.Restart().TakeEffects());
         _cluster.Apply(new Command.Tick());
         Assert.Empty(_cluster.TakeEffects());
