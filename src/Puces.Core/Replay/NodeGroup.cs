@@ -1,0 +1,11 @@
+using Puces.Core.Units;
+
+namespace Puces.Core.Replay;
+
+/// <summary>Equal nodes of a replayed pool.</summary>
+/// <param name="Nodes">How many.</param>
+/// <param name="Devices">Devices of each.</param>
+/// <param name="Accelerator">Their model; empty for any.</param>
+/// <param name="MilliCpus">CPUs of each; zero for as many as are asked for.</param>
+/// <param name="Memory">Main memory of each; zero for as much as is asked for.</param>
+public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", int MilliCpus = 0, Memory Memory = default);
