@@ -77,7 +77,7 @@ public sealed partial class World
         foreach (var command in commands) batch.Answers.Add(Take(command, batch));
         // Asked for at one hello, and over by a later one of the same batch: nobody may start it any more.
         batch.Effects.RemoveAll(e => e is Effect.StartRank again && (Live(again.Attempt) is not { } live || live.Ranks[again.Rank].IsOver));
-        foreach (var start in Scheduler.Decide(_line, _holdings.Uses, s => _holdings.Hold(s.Job.Id, s.Allocation))) Begin(start, batch);
+        foreach (var start in StrictOrder.Decide(_line, _holdings.Uses, s => _holdings.Hold(s.Job.Id, s.Allocation))) Begin(start, batch);
         _lastEvent = batch.LastEvent;
         return new(batch.Answers, batch.Changes, batch.Events, batch.Effects, [.. batch.Nodes.Select(UseOf)], NextTick);
     }

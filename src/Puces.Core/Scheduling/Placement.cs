@@ -67,6 +67,15 @@ public static class Placement
     private static int Portion(int devices, Node node) =>
         devices > 0 ? (int)((long)node.MilliCpus * devices / node.Devices.Count) : Math.Min(1000, node.MilliCpus);
 
+    /// <summary>Which of a node's devices an alternative could use: one bit for each.</summary>
+    internal static ulong Matching(GpuRequest? gpu, IReadOnlyList<Device> devices)
+    {
+        var mask = 0UL;
+        foreach (var device in devices)
+            if (gpu is null || Matches(gpu, device)) mask |= 1UL << device.Index;
+        return mask;
+    }
+
     private static bool Matches(GpuRequest gpu, Device? device) =>
         device is not null
         && (gpu.Name is null || string.Equals(gpu.Name, device.Model, StringComparison.OrdinalIgnoreCase))

@@ -1,43 +1,154 @@
-using Puces.Core.Fleet;
-using Puces.Core.Jobs;
-
 namespace Puces.Core.Scheduling;
 
-/// <summary>One job to be started now.</summary>
-public sealed record Start(Job Job, Allocation Allocation);
-
 /// <summary>
-/// Strict order: a job that cannot start keeps every node on which it could, so that nobody behind it takes what it waits for
-/// (invariant 6). Others may pass it only on nodes that are of no use to it.
+/// Decides who starts, who is stopped for whom, and when to look again: pure, deterministic, and the same live, in replay and in
+/// simulation. It is told of every change and keeps what it needs between passes, so that a pass costs what there is to decide.
 /// </summary>
-public static class Scheduler
+public sealed partial class Scheduler(IPolicy policy, Grid grid)
 {
-    /// <summary>The jobs of the line that start now, in order.</summary>
-    /// <param name="nodes">The nodes now.</param>
-    /// <param name="hold">Called for each start as it is decided; afterwards <paramref name="nodes"/> must show its devices as held.</param>
-    public static IReadOnlyList<Start> Decide(Line line, IReadOnlyDictionary<string, NodeUse> nodes, Action<Start> hold)
+    private readonly Waitlist _waiting = new(policy);
+    private readonly List<Claim> _holding = [];
+    private readonly Plan _plan = new();
+    private readonly PriorityQueue<Group, Standing> _order = new();
+    // For each shape: what had been freed, and how far the clock had come, when it was last found to fit nowhere.
+    private readonly List<long> _blocked = [];
+    private bool _isChanged;
+    private TimeSpan _looked = TimeSpan.MinValue;
+
+    public IPolicy Policy => policy;
+    public Grid Grid => grid;
+    public int WaitingCount => _waiting.Count;
+
+    /// <summary>Devices that all who wait ask for together.</summary>
+    public long WantedDevices => _waiting.Wanted;
+
+    /// <summary>Who holds devices, in no order.</summary>
+    public IReadOnlyList<Claim> Holding => _holding;
+
+    /// <summary>A claim joins the line.</summary>
+    public void Add(Claim claim, TimeSpan now)
     {
-        var starts = new List<Start>();
-        var open = new List<string>(nodes.Count);
-        foreach (var (id, use) in nodes)
-            if (use.Node.IsUp && use.FreeMilliCpus > 0) open.Add(id);
-        open.Sort(StringComparer.Ordinal);
-        var waiting = new HashSet<Request>();
-        foreach (var job in line.InOrder(waiting))
+        _waiting.Add(claim, now);
+        _isChanged = true;
+    }
+
+    /// <summary>A claim leaves the line without having started.</summary>
+    public void Withdraw(Claim claim)
+    {
+        _waiting.Remove(claim);
+        _promises.RemoveAll(p => p.For == claim && Break(p));
+    }
+
+    /// <summary>A claim that held devices has ended by itself, having worked this long in all.</summary>
+    public void End(Claim claim, TimeSpan worked, TimeSpan now)
+    {
+        GiveBack(claim, now);
+        policy.Learn(claim, worked);
+    }
+
+    /// <summary>A claim that was stopped has left its devices and waits again; of its work this much was kept in all.</summary>
+    public void Requeue(Claim claim, TimeSpan worked, TimeSpan now)
+    {
+        GiveBack(claim, now);
+        claim.Worked = worked;
+        _waiting.Add(claim, now);
+    }
+
+    /// <summary>Who starts and who shall stop. Valid until the next call.</summary>
+    public Plan Decide(TimeSpan now)
+    {
+        _plan.Clear();
+        Fulfil(now);
+        var isTick = policy.Tick is { } tick && now - _looked >= tick;
+        if ((_isChanged || isTick || _freed != grid.Freed) && _waiting.Count > 0)
         {
-            if (open.Count == 0) break;
-            if (Placement.Find(job.Request, [.. open.Select(id => nodes[id])]) is { } allocation)
-            {
-                starts.Add(new(job, allocation));
-                hold(starts[^1]);
-                open.RemoveAll(id => nodes[id].FreeMilliCpus == 0);
-                continue;
-            }
-            waiting.Add(job.Request);
-            // A gang that even all nodes together could never carry waits for nobody's nodes.
-            if (nodes.Values.Count(use => Placement.CouldFit(job.Request, use.Node)) < job.Request.Nodes) continue;
-            open.RemoveAll(id => Placement.CouldFit(job.Request, nodes[id].Node));
+            if (isTick) _looked = now;
+            (_isChanged, _freed) = (false, grid.Freed);
+            if (policy.IsStrict) InLine(now);
+            else InOrder(now);
+            _freed = grid.Freed;
         }
-        return starts;
+        _plan.Look = _waiting.Count > 0 && policy.Tick is { } next ? (_looked < now - next ? now : _looked) + next : null;
+        return _plan;
+    }
+    private long _freed = -1;
+
+    private void InLine(TimeSpan now)
+    {
+        while (First() is { } head)
+            if (!TryStart(head, now)) return;
+
+        Claim? First()
+        {
+            Group? first = null;
+            foreach (var group in _waiting.Groups)
+                if (group.Count > 0 && (first is null || group.Key.Priority > first.Key.Priority)) first = group;
+            return first?.Head;
+        }
+    }
+
+    private void InOrder(TimeSpan now)
+    {
+        _waiting.Tidy();
+        _order.Clear();
+        foreach (var group in _waiting.Groups)
+            if (group.Head is { } head) _order.Enqueue(group, StandingOf(head, now));
+        while (_order.TryDequeue(out var group, out _))
+        {
+            if (group.Head is not { } head) continue;
+            if (IsPromised(head) || !TryStart(head, now) && !TryStop(head, now)) continue;
+            if (group.Head is { } next && !IsPromised(next)) _order.Enqueue(group, StandingOf(next, now));
+        }
+    }
+
+    private Standing StandingOf(Claim claim, TimeSpan now) => new(claim.Priority, policy.Rank(claim, now), claim.Number);
+
+    private bool TryStart(Claim claim, TimeSpan now)
+    {
+        var shape = claim.Shape;
+        while (_blocked.Count <= shape.Index) _blocked.Add(-1);
+        if (_blocked[shape.Index] == grid.Freed) return false;
+        if (grid.Place(shape, claim.Avoid, policy.IsStrict) is not { } parts)
+        {
+            if (claim.Avoid is null) _blocked[shape.Index] = grid.Freed;
+            return false;
+        }
+        _waiting.Remove(claim);
+        grid.Hold(parts);
+        Begin(claim, parts, now);
+        return true;
+    }
+
+    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now)
+    {
+        (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
+        _holding.Add(claim);
+        foreach (var part in policy.Stops ? parts : [])
+        {
+            while (_onNode.Count <= part.Node) _onNode.Add([]);
+            _onNode[part.Node].Add(claim);
+        }
+        _plan.Add(claim);
+    }
+
+    private void GiveBack(Claim claim, TimeSpan now)
+    {
+        var last = _holding[^1];
+        _holding[claim.HoldingAt] = last;
+        last.HoldingAt = claim.HoldingAt;
+        _holding.RemoveAt(_holding.Count - 1);
+        claim.HoldingAt = -1;
+        foreach (var part in policy.Stops ? claim.Parts : []) _onNode[part.Node].Remove(claim);
+        grid.Release(claim.Parts);
+        claim.Parts = [];
+        claim.IsLeaving = false;
+        Collect();
+    }
+
+    private readonly record struct Standing(int Priority, long Rank, long Number) : IComparable<Standing>
+    {
+        public int CompareTo(Standing other) =>
+            Priority != other.Priority ? other.Priority.CompareTo(Priority)
+            : Rank != other.Rank ? Rank.CompareTo(other.Rank) : Number.CompareTo(other.Number);
     }
 }

@@ -35,7 +35,7 @@ public sealed class PassTests
                 JobOf(i, random.Next(3), random.Next(2) == 0 ? "H100" : "A100", 1 << random.Next(4), random.Next(4) == 0 ? 2 : 1))];
             (string, string, int)[] sizes = [("a", "H100", random.Next(9)), ("b", "H100", random.Next(9)), ("c", "A100", random.Next(9)), ("d", "A100", random.Next(9))];
             var (seen, walked) = (Nodes(sizes), Nodes(sizes));
-            var starts = Scheduler.Decide(LineOf(jobs), seen.Uses, s => seen.Hold(s.Job.Id, s.Allocation));
+            var starts = StrictOrder.Decide(LineOf(jobs), seen.Uses, s => seen.Hold(s.Job.Id, s.Allocation));
             Assert.Equal(Walk(jobs, walked), starts.Select(s => $"{s.Job.Id} {s.Allocation}"));
         }
     }
@@ -54,7 +54,7 @@ public sealed class PassTests
         IEnumerable<long> Starts()
         {
             var nodes = Nodes(("a", "H100", 4));
-            return Scheduler.Decide(line, nodes.Uses, s => nodes.Hold(s.Job.Id, s.Allocation)).Select(s => s.Job.Id.Value);
+            return StrictOrder.Decide(line, nodes.Uses, s => nodes.Hold(s.Job.Id, s.Allocation)).Select(s => s.Job.Id.Value);
         }
     }
 

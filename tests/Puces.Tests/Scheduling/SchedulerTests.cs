@@ -39,7 +39,7 @@ public sealed class SchedulerTests
             var holdings = Holdings();
             var line = new Line();
             foreach (var job in arriving ?? Jobs) line.Add(job);
-            return Scheduler.Decide(line, holdings.Uses, s => holdings.Hold(s.Job.Id, s.Allocation));
+            return StrictOrder.Decide(line, holdings.Uses, s => holdings.Hold(s.Job.Id, s.Allocation));
         }
     }
 

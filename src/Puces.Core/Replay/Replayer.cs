@@ -1,0 +1,159 @@
+using Puces.Core.Fleet;
+using Puces.Core.Scheduling;
+
+namespace Puces.Core.Replay;
+
+/// <summary>What stopping and going on costs in a replay.</summary>
+/// <param name="Restart">Time that a job holds its devices without working, each time that it goes on after a stop: to save, to move, to load.</param>
+public readonly record struct ReplayCosts(TimeSpan Restart)
+{
+    public static readonly ReplayCosts Default = new(TimeSpan.FromSeconds(60));
+    public static readonly ReplayCosts None = new(TimeSpan.Zero);
+}
+
+/// <summary>The scheduler under a virtual clock: at one instant jobs end first, then others arrive, then the line is looked at.</summary>
+public sealed class Replayer
+{
+    private readonly IReadOnlyList<TraceJob> _jobs;
+    private readonly ReplayCosts _costs;
+    private readonly Scheduler _scheduler;
+    private readonly Grid _grid = new();
+    private readonly Shapes _shapes = new();
+    private readonly int[] _sizes;
+    private readonly bool _hasCpus, _hasMemory;
+    private readonly Course[] _runs;
+    private readonly TimeSpan _first;
+    // Ends of a stopped attempt stay here, and are passed over when their turn comes.
+    private readonly PriorityQueue<(int Job, int Attempt), (long At, int Job)> _ends = new();
+    private readonly Curve _use = new();
+    private TimeSpan _now;
+    private TimeSpan _lost, _held;
+    private int _preemptions, _shapesChecked;
+
+    /// <summary>One job: its claim while it is in the system, and when it started and ended.</summary>
+    private struct Course
+    {
+        public Claim? Claim;
+        public TimeSpan Start, End, Loading;
+        public int Attempt;
+    }
+
+    private Replayer(IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes, IPolicy policy, ReplayCosts costs)
+    {
+        (_jobs, _costs, _scheduler) = (jobs, costs, new(policy, _grid));
+        _sizes = [.. nodes.Select(n => n.Devices).Distinct()];
+        (_hasCpus, _hasMemory) = (nodes.Any(n => n.MilliCpus > 0), nodes.Any(n => n.Memory.Bytes > 0));
+        _runs = new Course[jobs.Count];
+        _first = jobs.Count > 0 ? jobs[0].Submitted : default;
+        var number = 0;
+        foreach (var group in nodes)
+        {
+            var model = group.Accelerator.Length == 0 ? "any" : group.Accelerator;
+            var accelerator = Accelerators.Find(model);
+            Device[] devices = [.. Enumerable.Range(0, group.Devices).Select(i => new Device(i, model, accelerator?.Vendor ?? "any", accelerator?.Memory ?? default))];
+            for (var i = 0; i < group.Nodes; i++)
+                _grid.Set(new($"replay/{number++:D7}", "replay", devices, group.MilliCpus, group.Memory, IsVirtual: true, IsUp: true, default));
+        }
+    }
+
+    /// <summary>Replays the jobs, which must be in order of their submit times.</summary>
+    /// <param name="progress">Told from time to time how many jobs have ended.</param>
+    /// <exception cref="ReplayException">A job has no duration, or the pool could never carry it.</exception>
+    public static Replayed Run(
+        IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes, IPolicy policy, ReplayCosts costs, Action<int>? progress = null) =>
+        new Replayer(jobs, nodes, policy, costs).Run(progress);
+
+    private Replayed Run(Action<int>? progress)
+    {
+        var (arrived, ended) = (0, 0);
+        TimeSpan? look = null;
+        while (ended < _jobs.Count)
+        {
+            var next = arrived < _jobs.Count ? _jobs[arrived].Submitted - _first : TimeSpan.MaxValue;
+            if (_ends.TryPeek(out _, out var end) && end.At < next.Ticks) next = new(end.At);
+            if (look is { } at && at < next) next = at;
+            if (next == TimeSpan.MaxValue) throw Stuck();
+            _now = next;
+            while (_ends.TryPeek(out var ending, out end) && end.At == next.Ticks)
+            {
+                _ends.Dequeue();
+                if (_runs[ending.Job].Attempt != ending.Attempt) continue;
+                End(ending.Job);
+                if ((++ended & 0xFFF) == 0) progress?.Invoke(ended);
+            }
+            for (; arrived < _jobs.Count && _jobs[arrived].Submitted - _first == next; arrived++) Arrive(arrived);
+            look = Decide();
+            _use.Add(_now, _grid.Devices, _grid.Devices - _grid.FreeDevices, _scheduler.WantedDevices);
+        }
+        progress?.Invoke(ended);
+        return new(
+            _scheduler.Policy.Name, _grid.Devices, [.. _runs.Select(r => r.Start)], [.. _runs.Select(r => r.End)], _use.Points,
+            _preemptions, _lost, _held, _use.IdleWhileWanted(_grid.Devices), default);
+    }
+
+    private void Arrive(int job)
+    {
+        var row = _jobs[job];
+        var claim = _runs[job].Claim = new()
+        {
+            Number = job, Shape = _shapes.Of(row.MilliGpus, row.Accelerator, _hasCpus ? row.MilliCpus : 0, _hasMemory ? row.Memory : default, _sizes),
+            Submitted = _now, Project = row.Project, Owner = row.Owner, Name = row.Name, Duration = row.Duration, CanYield = true,
+        };
+        if (row.Duration is null) throw new ReplayException($"job {row.Id} has no duration: it cannot be replayed");
+        if (claim.Shape.Index == _shapesChecked) Check(claim.Shape, row);
+        _scheduler.Add(claim, _now);
+    }
+
+    private void Check(Shape shape, TraceJob row)
+    {
+        _shapesChecked++;
+        if (!_grid.CouldEver(shape))
+            throw new ReplayException($"job {row.Id} asks for {row.MilliGpus / 1000.0:0.###} devices{(row.Accelerator.Length > 0 ? " of " + row.Accelerator : "")}, which the pool could never give: add nodes");
+    }
+
+    private TimeSpan? Decide()
+    {
+        while (true)
+        {
+            var plan = _scheduler.Decide(_now);
+            foreach (var claim in plan.Starts) Start(claim);
+            if (plan.Stops.Count == 0) return plan.Look;
+            foreach (var stop in plan.Stops.ToArray()) Stop(stop.Victim);
+        }
+    }
+
+    private void Start(Claim claim)
+    {
+        ref var run = ref _runs[claim.Number];
+        if (++run.Attempt == 1) run.Start = _now;
+        run.Loading = run.Attempt == 1 ? TimeSpan.Zero : _costs.Restart;
+        _lost += run.Loading * claim.Shape.Devices;
+        _ends.Enqueue(((int)claim.Number, run.Attempt), ((_now + run.Loading + claim.Duration!.Value - claim.Worked).Ticks, (int)claim.Number));
+    }
+
+    private void Stop(Claim claim)
+    {
+        ref var run = ref _runs[claim.Number];
+        run.Attempt++;
+        _preemptions++;
+        _held += (_now - claim.Since) * claim.Shape.Devices;
+        var worked = _now - claim.Since - run.Loading;
+        // Stopped while it was loading: that much of the cost was not paid.
+        if (worked < TimeSpan.Zero) (_lost, worked) = (_lost + worked * claim.Shape.Devices, TimeSpan.Zero);
+        _scheduler.Requeue(claim, claim.Worked + worked, _now);
+    }
+
+    private void End(int job)
+    {
+        ref var run = ref _runs[job];
+        run.End = _now;
+        _held += (_now - run.Claim!.Since) * run.Claim.Shape.Devices;
+        _scheduler.End(run.Claim, run.Claim.Duration!.Value, _now);
+        run.Claim = null;
+    }
+
+    private ReplayException Stuck() => new($"{_scheduler.WaitingCount} jobs wait for ever under {_scheduler.Policy.Name}");
+}
+
+/// <summary>A trace that cannot be replayed on a pool, with what to do.</summary>
+public sealed class ReplayException(string message) : Exception(message);

@@ -1,0 +1,63 @@
+namespace Puces.Core.Scheduling;
+
+/// <summary>
+/// A job as the scheduler sees it, from its submit to its end: it waits for devices, or holds them. All times are on the clock of
+/// whoever drives the scheduler: since 1970 live, since the first submit in replay.
+/// </summary>
+public sealed class Claim
+{
+    /// <summary>The job's number; ties go to the lower.</summary>
+    public required long Number { get; init; }
+    public required Shape Shape { get; init; }
+    public TimeSpan Submitted { get; init; }
+    public string Project { get; init; } = "";
+    public string Owner { get; init; } = "";
+    public string Name { get; init; } = "";
+    public int Priority { get; init; }
+
+    /// <summary>How long it will work; null where nobody knows. Only the policies for comparison look at it.</summary>
+    public TimeSpan? Duration { get; init; }
+
+    /// <summary>What its owner expects; evidence, not truth.</summary>
+    public TimeSpan? Expected { get; init; }
+
+    /// <summary>After this long it is ended, whatever it does; null for never.</summary>
+    public TimeSpan? Limit { get; init; }
+
+    /// <summary>It may be stopped for another, and goes on later from its checkpoint.</summary>
+    public bool CanYield { get; init; }
+
+    /// <summary>Names of nodes that it shall not be given.</summary>
+    public IReadOnlySet<string>? Avoid { get; set; }
+
+    /// <summary>The work of its earlier attempts that was kept.</summary>
+    public TimeSpan Worked { get; internal set; }
+
+    /// <summary>What it holds; empty while it waits.</summary>
+    public IReadOnlyList<Part> Parts { get; internal set; } = [];
+
+    /// <summary>When it was given what it holds.</summary>
+    public TimeSpan Since { get; internal set; }
+
+    /// <summary>How often it was stopped for another.</summary>
+    public int Preemptions { get; internal set; }
+
+    public bool IsHolding => Parts.Count > 0;
+
+    /// <summary>Time it has had its devices in all.</summary>
+    public TimeSpan Attained(TimeSpan now) => IsHolding ? Worked + (now - Since) : Worked;
+
+    // Where it stands in the waitlist and among those that hold.
+    internal Group? Group { get; set; }
+    internal long Rank { get; set; }
+    internal int HoldingAt { get; set; } = -1;
+    internal bool IsGone { get; set; }
+    internal bool IsLeaving { get; set; }
+}
+
+/// <summary>What a claim holds on one node.</summary>
+/// <param name="Node">The node's index in the grid.</param>
+/// <param name="Devices">One bit for each device.</param>
+/// <param name="Share">Thousandths of the one device; zero where they are held whole.</param>
+/// <param name="Memory">Bytes of main memory.</param>
+public readonly record struct Part(int Node, ulong Devices, int Share, int MilliCpus, long Memory);

@@ -1,0 +1,156 @@
+using System.Numerics;
+using Puces.Core.Fleet;
+
+namespace Puces.Core.Scheduling;
+
+/// <summary>
+/// The nodes and what is free on them, laid out so that the best node for a part is found without looking at the others: nodes of one
+/// kind are kept in one set for each number of free devices, the lowest name first.
+/// </summary>
+public sealed partial class Grid
+{
+    private readonly List<Slot> _slots = [];
+    private readonly Dictionary<string, int> _byName = new(StringComparer.Ordinal);
+    private readonly List<Kind> _kinds = [];
+    private int _largest;
+
+    /// <summary>Nodes ever seen; the indexes of parts are below it.</summary>
+    public int Count => _slots.Count;
+
+    /// <summary>Counts what could let somebody start who could not before: releases, and nodes that came or changed.</summary>
+    public long Freed { get; private set; }
+
+    /// <summary>Healthy devices on nodes that are up, held or not.</summary>
+    public int Devices { get; private set; }
+
+    /// <summary>Of those, the ones that nobody holds.</summary>
+    public int FreeDevices { get; private set; }
+
+    public Node NodeAt(int index) => _slots[index].Node;
+
+    public int Find(string name) => _byName.GetValueOrDefault(name, -1);
+
+    internal Slot SlotAt(int index) => _slots[index];
+
+    internal IReadOnlyList<Kind> Kinds => _kinds;
+
+    /// <summary>Adds a node, or notes how it is now. What is held on it stays held.</summary>
+    public void Set(Node node)
+    {
+        var kind = KindOf(node);
+        if (!_byName.TryGetValue(node.Id, out var index))
+        {
+            _byName[node.Id] = index = _slots.Count;
+            _slots.Add(new(index, node, kind) { Healthy = Healthy(node) });
+            kind.Insert(_slots[index]);
+        }
+        else
+        {
+            var slot = _slots[index];
+            Unlist(slot);
+            slot.FreeMilliCpus += node.MilliCpus - slot.Node.MilliCpus;
+            slot.FreeMemory += node.Memory.Bytes - slot.Node.Memory.Bytes;
+            if (slot.Kind != kind)
+            {
+                slot.Kind.Remove(slot);
+                // A device that is new is free; one that is held stays so until it is given back.
+                slot.Unheld = (slot.Unheld | ~slot.Kind.All) & kind.All;
+                slot.Kind = kind;
+                (slot.Node, slot.IsGone) = (node, false);
+                kind.Insert(slot);
+            }
+            (slot.Node, slot.IsGone, slot.Healthy) = (node, false, Healthy(node));
+        }
+        List(_slots[index]);
+        Freed++;
+    }
+
+    /// <summary>A node left for good. What is held on it stays held until it is given back.</summary>
+    public void Remove(string name)
+    {
+        if (Find(name) is not (>= 0 and var index)) return;
+        Unlist(_slots[index]);
+        _slots[index].IsGone = true;
+    }
+
+    /// <summary>Takes the parts away from what is free.</summary>
+    public void Hold(IReadOnlyList<Part> parts)
+    {
+        foreach (var part in parts) Change(part, -1);
+    }
+
+    /// <summary>Gives the parts back.</summary>
+    public void Release(IReadOnlyList<Part> parts)
+    {
+        foreach (var part in parts) Change(part, 1);
+        Freed++;
+    }
+
+    private void Change(in Part part, int sign)
+    {
+        var slot = _slots[part.Node];
+        Unlist(slot);
+        slot.FreeMilliCpus += sign * part.MilliCpus;
+        slot.FreeMemory += sign * part.Memory;
+        if (part.Share > 0) ChangeShare(slot, BitOperations.TrailingZeroCount(part.Devices), sign * part.Share);
+        else if (sign > 0) slot.Unheld |= part.Devices & slot.Kind.All;
+        else slot.Unheld &= ~part.Devices;
+        List(slot);
+    }
+
+    private static void ChangeShare(Slot slot, int device, int change)
+    {
+        var shared = slot.Shared ??= [];
+        var left = shared.GetValueOrDefault(device, 1000) + change;
+        if (left < 1000)
+        {
+            shared[device] = left;
+            slot.Unheld &= ~(1UL << device);
+            return;
+        }
+        shared.Remove(device);
+        slot.Unheld |= 1UL << device & slot.Kind.All;
+        if (shared.Count == 0) slot.Shared = null;
+    }
+
+    private void List(Slot slot)
+    {
+        slot.Kind.List(slot);
+        if (!slot.IsOpen) return;
+        Devices += BitOperations.PopCount(slot.Healthy);
+        FreeDevices += slot.FreeCount;
+    }
+
+    private void Unlist(Slot slot)
+    {
+        slot.Kind.Unlist(slot);
+        if (!slot.IsOpen) return;
+        Devices -= BitOperations.PopCount(slot.Healthy);
+        FreeDevices -= slot.FreeCount;
+    }
+
+    private static ulong Healthy(Node node)
+    {
+        var mask = 0UL;
+        foreach (var device in node.Devices)
+            if (device.IsHealthy) mask |= 1UL << device.Index;
+        return mask;
+    }
+
+    private Kind KindOf(Node node)
+    {
+        foreach (var kind in _kinds)
+            if (kind.Pool == node.Pool && (ReferenceEquals(kind.Devices, node.Devices) || Same(kind.Devices, node.Devices))) return kind;
+        _kinds.Add(new(_kinds.Count, node.Pool, node.Devices));
+        _largest = Math.Max(_largest, node.Devices.Count);
+        return _kinds[^1];
+    }
+
+    private static bool Same(IReadOnlyList<Device> a, IReadOnlyList<Device> b)
+    {
+        if (a.Count != b.Count) return false;
+        for (var i = 0; i < a.Count; i++)
+            if (a[i].Index != b[i].Index || a[i].Model != b[i].Model || a[i].Vendor != b[i].Vendor || a[i].Memory != b[i].Memory) return false;
+        return true;
+    }
+}

@@ -1,0 +1,226 @@
+using System.Numerics;
+using Puces.Core.Fleet;
+
+namespace Puces.Core.Scheduling;
+
+// Where a way fits.
+public sealed partial class Grid
+{
+    private readonly List<Part> _found = [];
+
+    /// <summary>
+    /// The parts for a shape, or null: all nodes of the gang, or none (invariant 5). The first way that fits is taken; on it, the node
+    /// where the fewest devices stay free, then the lowest name. Nothing is held by this.
+    /// </summary>
+    /// <param name="restOnFreest">A gang's smaller part goes to the freest node instead of the tightest, as published simulators do.</param>
+    public IReadOnlyList<Part>? Place(Shape shape, IReadOnlySet<string>? avoid = null, bool restOnFreest = false)
+    {
+        foreach (var way in shape.Ways)
+            if (Place(way, avoid, restOnFreest) is { } parts) return parts;
+        return null;
+    }
+
+    /// <summary>Nodes that are up and could take one part of a way now, whole parts only.</summary>
+    public int CountFitting(Way way)
+    {
+        var count = 0;
+        foreach (var kind in _kinds)
+        {
+            if (MaskOf(way, kind) == 0 && way.Devices > 0) continue;
+            for (var free = way.Devices; free <= kind.Devices.Count; free++)
+                for (var at = kind.With(free).From(0); at >= 0; at = kind.With(free).From(at + 1))
+                    if (Fits(kind.Members[at], way, way.Devices, null)) count++;
+        }
+        return count;
+    }
+
+    /// <summary>Whether the nodes that are there could carry the shape, if nobody held anything.</summary>
+    public bool CouldEver(Shape shape)
+    {
+        foreach (var way in shape.Ways)
+        {
+            var missing = way.Nodes + (way.Rest > 0 ? 1 : 0);
+            for (var node = 0; node < _slots.Count && missing > 0; node++)
+                if (CouldCarry(way, node)) missing--;
+            if (missing == 0) return true;
+        }
+        return false;
+    }
+
+    /// <summary>Whether a node could carry a part of the way if nobody held anything of it.</summary>
+    public bool CouldCarry(Way way, int node)
+    {
+        var slot = _slots[node];
+        return !slot.IsGone && Allows(way, slot.Kind)
+            && BitOperations.PopCount(slot.Healthy & MaskOf(way, slot.Kind)) >= Math.Max(way.Devices, way.Share > 0 ? 1 : 0)
+            && Least(way, way.Devices, slot.Node) <= slot.Node.MilliCpus && way.Memory.Bytes <= slot.Node.Memory.Bytes;
+    }
+
+    /// <summary>The parts as they would be held, with the CPUs and memory of the nodes; null where one does not fit.</summary>
+    internal Part[]? CanHold(Way way, IReadOnlyList<Part> parts)
+    {
+        var held = new Part[parts.Count];
+        for (var i = 0; i < held.Length; i++)
+        {
+            var slot = _slots[parts[i].Node];
+            var devices = BitOperations.PopCount(parts[i].Devices);
+            if (!slot.IsOpen || (slot.Free & parts[i].Devices) != parts[i].Devices
+                || Least(way, devices, slot.Node) > slot.FreeMilliCpus || way.Memory.Bytes > slot.FreeMemory) return null;
+            held[i] = parts[i] with { MilliCpus = Cpus(way, devices, slot), Memory = way.Memory.Bytes };
+        }
+        return held;
+    }
+
+    /// <summary>Devices of a node that are free and will do.</summary>
+    internal ulong FreeOf(Way way, int node) => _slots[node].Free & MaskOf(way, _slots[node].Kind);
+
+    /// <summary>Devices of a part that will do, once it is given back.</summary>
+    internal ulong Usable(Way way, in Part part) => part.Devices & _slots[part.Node].Healthy & MaskOf(way, _slots[part.Node].Kind);
+
+    private Part[]? Place(Way way, IReadOnlySet<string>? avoid, bool restOnFreest)
+    {
+        if (way.Share > 0) return PlaceShare(way, avoid);
+        if (way.Total > FreeDevices) return null;
+        if (way is { Nodes: 1, Rest: 0 }) return Tightest(way, way.Devices, avoid) is { } slot ? [PartOn(slot, way, way.Devices)] : null;
+
+        _found.Clear();
+        for (var free = way.Devices; free <= _largest && _found.Count < way.Nodes; free++)
+        {
+            foreach (var kind in _kinds)
+            {
+                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
+                var set = kind.With(free);
+                for (var at = set.From(0); at >= 0 && _found.Count < way.Nodes; at = set.From(at + 1))
+                    if (Fits(kind.Members[at], way, way.Devices, avoid)) _found.Add(PartOn(kind.Members[at], way, way.Devices));
+            }
+        }
+        if (_found.Count < way.Nodes) return null;
+        if (way.Rest > 0)
+        {
+            // The nodes chosen for whole parts are out of the question for the rest.
+            Hold(_found);
+            var rest = restOnFreest ? Freest(way, way.Rest, avoid) : Tightest(way, way.Rest, avoid);
+            if (rest is not null && _found.Exists(p => p.Node == rest.Index)) rest = null;
+            var part = rest is null ? default : PartOn(rest, way, way.Rest);
+            foreach (var held in _found) Change(held, 1);
+            if (rest is null) return null;
+            _found.Add(part);
+        }
+        return [.. _found];
+    }
+
+    private Slot? Tightest(Way way, int devices, IReadOnlySet<string>? avoid)
+    {
+        for (var free = devices; free <= _largest; free++)
+        {
+            Slot? best = null;
+            foreach (var kind in _kinds)
+            {
+                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
+                if (First(kind, free, way, devices, avoid) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
+            }
+            if (best is not null) return best;
+        }
+        return null;
+    }
+
+    private Slot? Freest(Way way, int devices, IReadOnlySet<string>? avoid)
+    {
+        for (var free = _largest; free >= devices; free--)
+        {
+            Slot? best = null;
+            foreach (var kind in _kinds)
+            {
+                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
+                if (First(kind, free, way, devices, avoid) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
+            }
+            if (best is not null) return best;
+        }
+        return null;
+    }
+
+    private Slot? First(Kind kind, int free, Way way, int devices, IReadOnlySet<string>? avoid)
+    {
+        Slot? best = null;
+        var set = kind.With(free);
+        for (var at = set.From(0); at >= 0; at = set.From(at + 1))
+        {
+            var slot = kind.Members[at];
+            if (!Fits(slot, way, devices, avoid)) continue;
+            if (devices > 0) return slot;
+            if (best is null || Goes(slot, best, devices)) best = slot;
+        }
+        return best;
+    }
+
+    // Where no device is asked for, CPUs are what is packed.
+    private static bool Goes(Slot slot, Slot before, int devices) =>
+        devices == 0 && slot.FreeMilliCpus != before.FreeMilliCpus
+            ? slot.FreeMilliCpus < before.FreeMilliCpus
+            : string.CompareOrdinal(slot.Node.Id, before.Node.Id) < 0;
+
+    private Part[]? PlaceShare(Way way, IReadOnlySet<string>? avoid)
+    {
+        // The shared device with the least left that is enough, so that whole devices stay whole.
+        var (least, on, device) = (1001, default(Slot), 0);
+        foreach (var kind in _kinds)
+        {
+            if (!Serves(way, kind)) continue;
+            for (var at = kind.Sharing.From(0); at >= 0; at = kind.Sharing.From(at + 1))
+            {
+                var slot = kind.Members[at];
+                if (!Fits(slot, way, 0, avoid)) continue;
+                foreach (var (index, left) in slot.Shared!)
+                    if (left >= way.Share && (slot.Healthy & MaskOf(way, kind)) >> index << 63 != 0
+                        && (left < least || left == least && (on is null || Goes(slot, on, 1) || slot == on && index < device))) (least, on, device) = (left, slot, index);
+            }
+        }
+        if (on is not null) return [new(on.Index, 1UL << device, way.Share, Cpus(way, 1, on), way.Memory.Bytes)];
+        return Tightest(way, 1, avoid) is { } whole ? [PartOn(whole, way, 1) with { Share = way.Share }] : null;
+    }
+
+    private Part PartOn(Slot slot, Way way, int devices)
+    {
+        var free = slot.Free & MaskOf(way, slot.Kind);
+        var taken = 0UL;
+        for (var i = 0; i < devices; i++)
+        {
+            var lowest = free & (~free + 1);
+            taken |= lowest;
+            free ^= lowest;
+        }
+        return new(slot.Index, taken, 0, Cpus(way, devices, slot), way.Memory.Bytes);
+    }
+
+    private static int Cpus(Way way, int devices, Slot slot) =>
+        way.MilliCpus > 0 ? way.MilliCpus : Math.Min(Portion(devices, slot.Node), slot.FreeMilliCpus);
+
+    private bool Fits(Slot slot, Way way, int devices, IReadOnlySet<string>? avoid) =>
+        (devices == 0 || BitOperations.PopCount(slot.Free & MaskOf(way, slot.Kind)) >= devices)
+        && Least(way, devices, slot.Node) <= slot.FreeMilliCpus && way.Memory.Bytes <= slot.FreeMemory
+        && (avoid is null || !avoid.Contains(slot.Node.Id));
+
+    private static int Least(Way way, int devices, Node node) =>
+        way.MilliCpus > 0 ? way.MilliCpus : Math.Min(1000 * Math.Max(devices, 1), Portion(devices, node));
+
+    private static int Portion(int devices, Node node) =>
+        devices > 0 ? (int)((long)node.MilliCpus * devices / node.Devices.Count) : Math.Min(1000, node.MilliCpus);
+
+    private bool Serves(Way way, Kind kind) => way is { Devices: 0, Share: 0 } ? Allows(way, kind) : MaskOf(way, kind) != 0;
+
+    private static bool Allows(Way way, Kind kind) =>
+        way.Where is not { Count: > 0 } pools || pools.Contains(kind.Pool, StringComparer.OrdinalIgnoreCase);
+
+    private ulong MaskOf(Way way, Kind kind)
+    {
+        if (way.Masks.Length <= kind.Index)
+        {
+            var known = way.Masks.Length;
+            var masks = way.Masks;
+            Array.Resize(ref masks, _kinds.Count);
+            for (var i = known; i < masks.Length; i++) masks[i] = Allows(way, _kinds[i]) ? Placement.Matching(way.Gpu, _kinds[i].Devices) : 0;
+            way.Masks = masks;
+        }
+        return way.Masks[kind.Index];
+    }
+}

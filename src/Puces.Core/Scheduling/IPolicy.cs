@@ -1,0 +1,40 @@
+namespace Puces.Core.Scheduling;
+
+/// <summary>
+/// The order of the line. A policy answers questions and keeps nothing but what it learned; the <see cref="Scheduler"/> places, reserves
+/// and stops. How to write one is told in <c>docs/write-a-policy.md</c>.
+/// </summary>
+public interface IPolicy
+{
+    string Name { get; }
+
+    /// <summary>Where the claim stands: smaller goes first, ties go to the lower number. Whole numbers: one input, one order.</summary>
+    long Rank(Claim claim, TimeSpan now);
+
+    /// <summary>A claim's rank never changes while it waits. Where it may, the head of each group is ranked anew in each pass.</summary>
+    bool IsSteady => true;
+
+    /// <summary>The first that does not fit blocks all behind it. Otherwise others go on where they delay no reservation.</summary>
+    bool IsStrict => false;
+
+    /// <summary>The project that has used least goes first, and ranks count only inside a project.</summary>
+    bool SharesByProject => false;
+
+    /// <summary>
+    /// Claims of one priority, project and shape that have also this in common go in the order in which they came, whatever time brings:
+    /// only the first of them is ranked. Ignored where ranks are steady.
+    /// </summary>
+    long GroupOf(Claim claim) => 0;
+
+    /// <summary>It may have those that hold stopped.</summary>
+    bool Stops => false;
+
+    /// <summary>Whether one that waits may have one that holds stopped.</summary>
+    bool MayStop(Claim holding, Claim waiting, TimeSpan now) => false;
+
+    /// <summary>How long until time alone may change what is decided while somebody waits; null for never.</summary>
+    TimeSpan? Tick => null;
+
+    /// <summary>A claim has ended by itself: what it can teach.</summary>
+    void Learn(Claim claim, TimeSpan worked) { }
+}

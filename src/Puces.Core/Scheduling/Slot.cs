@@ -1,0 +1,112 @@
+using System.Numerics;
+using Puces.Core.Fleet;
+
+namespace Puces.Core.Scheduling;
+
+/// <summary>One node of the grid: what it is and what is free on it.</summary>
+internal sealed class Slot(int index, Node node, Kind kind)
+{
+    public int Index { get; } = index;
+    public Node Node { get; set; } = node;
+    public Kind Kind { get; set; } = kind;
+    /// <summary>Its place among the nodes of its kind.</summary>
+    public int Local { get; set; }
+    public ulong Healthy { get; set; }
+    /// <summary>Whole devices that nobody holds, sick ones among them.</summary>
+    public ulong Unheld { get; set; } = kind.All;
+    public int FreeMilliCpus { get; set; } = node.MilliCpus;
+    public long FreeMemory { get; set; } = node.Memory.Bytes;
+    /// <summary>Thousandths left of each device that is shared; null where none is.</summary>
+    public Dictionary<int, int>? Shared { get; set; }
+    public bool IsGone { get; set; }
+
+    public bool IsOpen => Node.IsUp && !IsGone;
+
+    /// <summary>Healthy devices that nobody holds.</summary>
+    public ulong Free => Unheld & Healthy;
+
+    public int FreeCount => BitOperations.PopCount(Free);
+}
+
+/// <summary>Nodes of one pool with the same devices, in order of their names, by how many devices are free.</summary>
+internal sealed class Kind
+{
+    private readonly List<Slot> _members = [];
+    private readonly NodeSet[] _byFree;
+    private readonly NodeSet _sharing = new(64);
+
+    public Kind(int index, string pool, IReadOnlyList<Device> devices)
+    {
+        (Index, Pool, Devices) = (index, pool, devices);
+        foreach (var device in devices) All |= 1UL << device.Index;
+        _byFree = new NodeSet[devices.Count + 1];
+        for (var i = 0; i < _byFree.Length; i++) _byFree[i] = new(64);
+    }
+
+    public int Index { get; }
+    public string Pool { get; }
+    public IReadOnlyList<Device> Devices { get; }
+    public ulong All { get; }
+    public IReadOnlyList<Slot> Members => _members;
+
+    /// <summary>Members that are open and have exactly this many free devices.</summary>
+    public NodeSet With(int free) => _byFree[free];
+
+    /// <summary>Members that are open and have a shared device.</summary>
+    public NodeSet Sharing => _sharing;
+
+    /// <summary>The slot must not be listed.</summary>
+    public void Insert(Slot slot)
+    {
+        if (_members.Count == 0 || string.CompareOrdinal(_members[^1].Node.Id, slot.Node.Id) < 0)
+        {
+            slot.Local = _members.Count;
+            _members.Add(slot);
+            foreach (var set in _byFree) set.Grow(_members.Count);
+            _sharing.Grow(_members.Count);
+            return;
+        }
+        _members.Insert(~_members.BinarySearch(slot, ByName), slot);
+        Renumber(slot);
+    }
+
+    /// <summary>The slot must not be listed.</summary>
+    public void Remove(Slot slot)
+    {
+        _members.RemoveAt(slot.Local);
+        Renumber(null);
+    }
+
+    public void List(Slot slot)
+    {
+        if (!slot.IsOpen) return;
+        _byFree[slot.FreeCount].Add(slot.Local);
+        if (slot.Shared is not null) _sharing.Add(slot.Local);
+    }
+
+    public void Unlist(Slot slot)
+    {
+        if (!slot.IsOpen) return;
+        _byFree[slot.FreeCount].Remove(slot.Local);
+        if (slot.Shared is not null) _sharing.Remove(slot.Local);
+    }
+
+    // Nodes mostly come in order of their names, and seldom leave.
+    private void Renumber(Slot? unlisted)
+    {
+        foreach (var set in _byFree)
+        {
+            set.Clear();
+            set.Grow(_members.Count);
+        }
+        _sharing.Clear();
+        _sharing.Grow(_members.Count);
+        for (var i = 0; i < _members.Count; i++)
+        {
+            _members[i].Local = i;
+            if (_members[i] != unlisted) List(_members[i]);
+        }
+    }
+
+    private static readonly Comparer<Slot> ByName = Comparer<Slot>.Create((a, b) => string.CompareOrdinal(a.Node.Id, b.Node.Id));
+}

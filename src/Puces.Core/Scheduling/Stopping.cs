@@ -1,0 +1,92 @@
+using System.Numerics;
+
+namespace Puces.Core.Scheduling;
+
+// Who is stopped so that another may start.
+public sealed partial class Scheduler
+{
+    private readonly List<List<Claim>> _onNode = [];
+    // For each shape: the best that was refused victims since the last tick. A worse one need not ask.
+    private readonly List<(TimeSpan Looked, long Rank)> _refused = [];
+    private readonly List<Clearing> _clearings = [];
+
+    /// <summary>One node, and who would have to leave it.</summary>
+    private readonly record struct Clearing(int Node, int Cost, IReadOnlyList<Claim> Victims);
+
+    private bool TryStop(Claim claim, TimeSpan now)
+    {
+        if (!policy.Stops) return false;
+        var shape = claim.Shape;
+        while (_refused.Count <= shape.Index) _refused.Add((TimeSpan.MinValue, 0));
+        var rank = policy.Rank(claim, now);
+        if (_refused[shape.Index] is var refused && refused.Looked == _looked && rank >= refused.Rank) return false;
+        foreach (var way in shape.Ways)
+        {
+            if (way.Share > 0 || way.Devices == 0 || Clear(claim, way, now) is not { } parts) continue;
+            Keep(claim, way, parts);
+            return true;
+        }
+        _refused[shape.Index] = (_looked, rank);
+        return false;
+    }
+
+    /// <summary>The parts that stopping the cheapest victims would free; null where no victims would do.</summary>
+    private Part[]? Clear(Claim claim, Way way, TimeSpan now)
+    {
+        if (way.Rest > 0) return null;
+        _clearings.Clear();
+        for (var node = 0; node < _onNode.Count; node++)
+            if (grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
+        if (_clearings.Count < way.Nodes) return null;
+        _clearings.Sort((a, b) => a.Cost != b.Cost ? a.Cost.CompareTo(b.Cost) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
+        var parts = new Part[way.Nodes];
+        for (var i = 0; i < parts.Length; i++)
+        {
+            var (node, _, victims) = _clearings[i];
+            var devices = grid.FreeOf(way, node);
+            foreach (var victim in victims)
+            {
+                foreach (var part in victim.Parts)
+                    if (part.Node == node) devices |= grid.Usable(way, part);
+                if (victim.IsLeaving) continue;
+                victim.IsLeaving = true;
+                _plan.Add(new Stop(victim, claim));
+            }
+            parts[i] = new(node, Lowest(devices, way.Devices), 0, 0, 0);
+        }
+        return parts;
+    }
+
+    /// <summary>The cheapest way to make room on one node: the victims that go furthest back in line first.</summary>
+    private Clearing? ClearingOf(int node, Claim claim, Way way, TimeSpan now)
+    {
+        var missing = way.Devices - BitOperations.PopCount(grid.FreeOf(way, node));
+        if (missing <= 0) return new(node, 0, []);
+        List<Claim>? victims = null;
+        foreach (var holding in _onNode[node])
+            if (holding is { CanYield: true, IsLeaving: false } && policy.MayStop(holding, claim, now)) (victims ??= []).Add(holding);
+        if (victims is null) return null;
+        victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
+        var cost = 0;
+        for (var i = 0; i < victims.Count; i++)
+        {
+            foreach (var part in victims[i].Parts)
+                if (part.Node == node) missing -= BitOperations.PopCount(grid.Usable(way, part));
+            cost += victims[i].Shape.Devices;
+            if (missing <= 0) return new(node, cost, victims.GetRange(0, i + 1));
+        }
+        return null;
+    }
+
+    private static ulong Lowest(ulong devices, int count)
+    {
+        var taken = 0UL;
+        for (var i = 0; i < count; i++)
+        {
+            var lowest = devices & (~devices + 1);
+            taken |= lowest;
+            devices ^= lowest;
+        }
+        return taken;
+    }
+}
