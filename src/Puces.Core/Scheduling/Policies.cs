@@ -5,7 +5,7 @@ public static class Policies
 {
     private static readonly (string Name, Func<IPolicy> Make)[] All =
     [
-        ("fifo", () => new Fifo()), ("sjf", () => new Sjf()), ("srsf", () => new Srsf()), ("las", () => new Las()),
+        ("fifo", () => new Fifo()), ("sjf", () => new Sjf()), ("srsf", () => new Srsf()), ("las", () => new Las()), ("puces", () => new PucesPolicy()),
     ];
 
     public static IReadOnlyList<string> Names { get; } = [.. All.Select(p => p.Name)];

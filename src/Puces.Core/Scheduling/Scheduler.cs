@@ -13,7 +13,8 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     // For each shape: what had been freed, and how far the clock had come, when it was last found to fit nowhere.
     private readonly List<long> _blocked = [];
     private bool _isChanged;
-    private TimeSpan _looked = TimeSpan.MinValue;
+    private TimeSpan? _ticked;
+    private long _freed = -1;
 
     public IPolicy Policy => policy;
     public Grid Grid => grid;
@@ -59,19 +60,19 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     {
         _plan.Clear();
         Fulfil(now);
-        var isTick = policy.Tick is { } tick && now - _looked >= tick;
-        if ((_isChanged || isTick || _freed != grid.Freed) && _waiting.Count > 0)
+        if (_waiting.Count == 0) return _plan;
+        var isTick = policy.Tick is { } tick && (_ticked is not { } ticked || now - ticked >= tick);
+        if (_isChanged || isTick || _freed != grid.Freed)
         {
-            if (isTick) _looked = now;
-            (_isChanged, _freed) = (false, grid.Freed);
+            if (isTick) _ticked = now;
+            _isChanged = false;
             if (policy.IsStrict) InLine(now);
             else InOrder(now);
             _freed = grid.Freed;
         }
-        _plan.Look = _waiting.Count > 0 && policy.Tick is { } next ? (_looked < now - next ? now : _looked) + next : null;
+        _plan.Look = _waiting.Count > 0 && policy.Tick is { } next ? _ticked + next : null;
         return _plan;
     }
-    private long _freed = -1;
 
     private void InLine(TimeSpan now)
     {

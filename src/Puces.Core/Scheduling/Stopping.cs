@@ -7,7 +7,7 @@ public sealed partial class Scheduler
 {
     private readonly List<List<Claim>> _onNode = [];
     // For each shape: the best that was refused victims since the last tick. A worse one need not ask.
-    private readonly List<(TimeSpan Looked, long Rank)> _refused = [];
+    private readonly List<(TimeSpan? Ticked, long Rank)> _refused = [];
     private readonly List<Clearing> _clearings = [];
 
     /// <summary>One node, and who would have to leave it.</summary>
@@ -17,16 +17,16 @@ public sealed partial class Scheduler
     {
         if (!policy.Stops) return false;
         var shape = claim.Shape;
-        while (_refused.Count <= shape.Index) _refused.Add((TimeSpan.MinValue, 0));
+        while (_refused.Count <= shape.Index) _refused.Add((null, 0));
         var rank = policy.Rank(claim, now);
-        if (_refused[shape.Index] is var refused && refused.Looked == _looked && rank >= refused.Rank) return false;
+        if (_refused[shape.Index] is var refused && refused.Ticked == _ticked && _ticked is not null && rank >= refused.Rank) return false;
         foreach (var way in shape.Ways)
         {
             if (way.Share > 0 || way.Devices == 0 || Clear(claim, way, now) is not { } parts) continue;
             Keep(claim, way, parts);
             return true;
         }
-        _refused[shape.Index] = (_looked, rank);
+        _refused[shape.Index] = (_ticked, rank);
         return false;
     }
 
