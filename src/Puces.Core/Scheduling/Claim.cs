@@ -51,8 +51,11 @@ public sealed class Claim
     internal Group? Group { get; set; }
     internal long Rank { get; set; }
     internal int HoldingAt { get; set; } = -1;
-    internal bool IsGone { get; set; }
     internal bool IsLeaving { get; set; }
+    /// <summary>When it is expected to end, as long as it has not come to that.</summary>
+    internal TimeSpan ExpectedEnd { get; set; }
+    /// <summary>Whose reservation it may use until that one starts; null for nobody's.</summary>
+    internal Claim? GuestOf { get; set; }
 }
 
 /// <summary>What a claim holds on one node.</summary>

@@ -30,6 +30,9 @@ public sealed partial class Grid
 
     public int Find(string name) => _byName.GetValueOrDefault(name, -1);
 
+    /// <summary>It is up and has not left.</summary>
+    public bool IsOpen(int index) => _slots[index].IsOpen;
+
     internal Slot SlotAt(int index) => _slots[index];
 
     internal IReadOnlyList<Kind> Kinds => _kinds;
@@ -53,16 +56,21 @@ public sealed partial class Grid
             if (slot.Kind != kind)
             {
                 slot.Kind.Remove(slot);
-                // A device that is new is free; one that is held stays so until it is given back.
-                slot.Unheld = (slot.Unheld | ~slot.Kind.All) & kind.All;
                 slot.Kind = kind;
-                (slot.Node, slot.IsGone) = (node, false);
                 kind.Insert(slot);
             }
             (slot.Node, slot.IsGone, slot.Healthy) = (node, false, Healthy(node));
         }
         List(_slots[index]);
         Freed++;
+    }
+
+    /// <summary>The index of a node, which may not have been seen yet: something is held on it from before.</summary>
+    public int IndexOf(string name)
+    {
+        if (Find(name) is >= 0 and var index) return index;
+        Set(new(name, name.Split('/')[0], [], 0, default, IsVirtual: false, IsUp: false, default));
+        return Find(name);
     }
 
     /// <summary>A node left for good. What is held on it stays held until it is given back.</summary>
@@ -86,6 +94,12 @@ public sealed partial class Grid
         Freed++;
     }
 
+    /// <summary>Gives back what was only kept from others within a pass: nobody could start who could not before.</summary>
+    internal void LetGo(IReadOnlyList<Part> parts)
+    {
+        foreach (var part in parts) Change(part, 1);
+    }
+
     private void Change(in Part part, int sign)
     {
         var slot = _slots[part.Node];
@@ -93,8 +107,8 @@ public sealed partial class Grid
         slot.FreeMilliCpus += sign * part.MilliCpus;
         slot.FreeMemory += sign * part.Memory;
         if (part.Share > 0) ChangeShare(slot, BitOperations.TrailingZeroCount(part.Devices), sign * part.Share);
-        else if (sign > 0) slot.Unheld |= part.Devices & slot.Kind.All;
-        else slot.Unheld &= ~part.Devices;
+        else if (sign > 0) slot.Held &= ~part.Devices;
+        else slot.Held |= part.Devices;
         List(slot);
     }
 
@@ -105,11 +119,11 @@ public sealed partial class Grid
         if (left < 1000)
         {
             shared[device] = left;
-            slot.Unheld &= ~(1UL << device);
+            slot.Held |= 1UL << device;
             return;
         }
         shared.Remove(device);
-        slot.Unheld |= 1UL << device & slot.Kind.All;
+        slot.Held &= ~(1UL << device);
         if (shared.Count == 0) slot.Shared = null;
     }
 

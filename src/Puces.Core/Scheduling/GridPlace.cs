@@ -71,6 +71,15 @@ public sealed partial class Grid
         return held;
     }
 
+    /// <summary>As much of one part of a way as is free on a node; null where nothing is.</summary>
+    internal Part? FreePart(int node, Way way)
+    {
+        var slot = _slots[node];
+        if (!slot.IsOpen) return null;
+        var part = PartOn(slot, way, Math.Min(way.Devices, BitOperations.PopCount(FreeOf(way, node))));
+        return part with { MilliCpus = Math.Min(Least(way, way.Devices, slot.Node), slot.FreeMilliCpus), Memory = Math.Min(way.Memory.Bytes, slot.FreeMemory) };
+    }
+
     /// <summary>Devices of a node that are free and will do.</summary>
     internal ulong FreeOf(Way way, int node) => _slots[node].Free & MaskOf(way, _slots[node].Kind);
 

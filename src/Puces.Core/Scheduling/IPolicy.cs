@@ -26,6 +26,9 @@ public interface IPolicy
     /// </summary>
     long GroupOf(Claim claim) => 0;
 
+    /// <summary>The first that do not fit have nodes reserved. Otherwise whoever fits goes.</summary>
+    bool Reserves => false;
+
     /// <summary>It may have those that hold stopped.</summary>
     bool Stops => false;
 

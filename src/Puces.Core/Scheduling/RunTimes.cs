@@ -41,4 +41,17 @@ public sealed class RunTimes
 
     /// <summary>The lower bound of a bucket.</summary>
     public static TimeSpan BoundOf(int bucket) => Bounds[bucket];
+
+    /// <summary>The time within which this share ended, of those that ran longer than <paramref name="attained"/>.</summary>
+    public TimeSpan Quantile(double share, TimeSpan attained)
+    {
+        var from = attained <= TimeSpan.Zero ? 0 : BucketOf(attained) + 1;
+        var longer = 0;
+        for (var b = from; b < Buckets; b++) longer += _counts[b];
+        var wanted = share * longer;
+        for (var b = from; b < Buckets && longer > 0; b++)
+            if ((wanted -= _counts[b]) <= 0 && _counts[b] > 0) return TimeSpan.FromSeconds(SecondsOf(b));
+        // Longer than anything seen: as much again.
+        return attained + (attained > TimeSpan.FromHours(1) ? attained : TimeSpan.FromHours(1));
+    }
 }

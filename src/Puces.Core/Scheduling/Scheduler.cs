@@ -4,15 +4,17 @@ namespace Puces.Core.Scheduling;
 /// Decides who starts, who is stopped for whom, and when to look again: pure, deterministic, and the same live, in replay and in
 /// simulation. It is told of every change and keeps what it needs between passes, so that a pass costs what there is to decide.
 /// </summary>
-public sealed partial class Scheduler(IPolicy policy, Grid grid)
+public sealed partial class Scheduler(IPolicy policy, Grid grid, History history)
 {
     private readonly Waitlist _waiting = new(policy);
     private readonly List<Claim> _holding = [];
     private readonly Plan _plan = new();
     private readonly PriorityQueue<Group, Standing> _order = new();
-    // For each shape: what had been freed, and how far the clock had come, when it was last found to fit nowhere.
+    // For each shape: the last pass that found it to fit nowhere.
     private readonly List<long> _blocked = [];
-    private bool _isChanged;
+    private bool _isChanged, _isTick;
+    private int _wanted;
+    private long _pass;
     private TimeSpan? _ticked;
     private long _freed = -1;
 
@@ -44,6 +46,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     public void End(Claim claim, TimeSpan worked, TimeSpan now)
     {
         GiveBack(claim, now);
+        history.Learn(claim, worked);
         policy.Learn(claim, worked);
     }
 
@@ -61,11 +64,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         _plan.Clear();
         Fulfil(now);
         if (_waiting.Count == 0) return _plan;
-        var isTick = policy.Tick is { } tick && (_ticked is not { } ticked || now - ticked >= tick);
-        if (_isChanged || isTick || _freed != grid.Freed)
+        _isTick = policy.Tick is { } tick && (_ticked is not { } ticked || now - ticked >= tick);
+        if (_isChanged || _isTick || _freed != grid.Freed)
         {
-            if (isTick) _ticked = now;
+            if (_isTick) _ticked = now;
             _isChanged = false;
+            _pass++;
             if (policy.IsStrict) InLine(now);
             else InOrder(now);
             _freed = grid.Freed;
@@ -92,14 +96,20 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     {
         _waiting.Tidy();
         _order.Clear();
+        _wanted = 0;
+        foreach (var reservation in _reservations) reservation.IsWanted = false;
         foreach (var group in _waiting.Groups)
             if (group.Head is { } head) _order.Enqueue(group, StandingOf(head, now));
         while (_order.TryDequeue(out var group, out _))
         {
-            if (group.Head is not { } head) continue;
-            if (IsPromised(head) || !TryStart(head, now) && !TryStop(head, now)) continue;
-            if (group.Head is { } next && !IsPromised(next)) _order.Enqueue(group, StandingOf(next, now));
+            if (group.Head is not { } head || IsPromised(head)) continue;
+            if (TryStart(head, now) || TryStop(head, now) || TryGuest(head, now))
+            {
+                if (group.Head is { } next && !IsPromised(next)) _order.Enqueue(group, StandingOf(next, now));
+            }
+            else Reserve(head, now);
         }
+        EndReservations();
     }
 
     private Standing StandingOf(Claim claim, TimeSpan now) => new(claim.Priority, policy.Rank(claim, now), claim.Number);
@@ -108,10 +118,10 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     {
         var shape = claim.Shape;
         while (_blocked.Count <= shape.Index) _blocked.Add(-1);
-        if (_blocked[shape.Index] == grid.Freed) return false;
+        if (_blocked[shape.Index] == _pass) return false;
         if (grid.Place(shape, claim.Avoid, policy.IsStrict) is not { } parts)
         {
-            if (claim.Avoid is null) _blocked[shape.Index] = grid.Freed;
+            if (claim.Avoid is null) _blocked[shape.Index] = _pass;
             return false;
         }
         _waiting.Remove(claim);
@@ -124,7 +134,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     {
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
         _holding.Add(claim);
-        foreach (var part in policy.Stops ? parts : [])
+        foreach (var part in policy.IsStrict ? [] : parts)
         {
             while (_onNode.Count <= part.Node) _onNode.Add([]);
             _onNode[part.Node].Add(claim);
@@ -139,10 +149,10 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         last.HoldingAt = claim.HoldingAt;
         _holding.RemoveAt(_holding.Count - 1);
         claim.HoldingAt = -1;
-        foreach (var part in policy.Stops ? claim.Parts : []) _onNode[part.Node].Remove(claim);
+        foreach (var part in policy.IsStrict ? [] : claim.Parts) _onNode[part.Node].Remove(claim);
         grid.Release(claim.Parts);
         claim.Parts = [];
-        claim.IsLeaving = false;
+        (claim.IsLeaving, claim.GuestOf, claim.ExpectedEnd) = (false, null, default);
         Collect();
     }
 

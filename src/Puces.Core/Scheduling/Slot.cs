@@ -12,8 +12,8 @@ internal sealed class Slot(int index, Node node, Kind kind)
     /// <summary>Its place among the nodes of its kind.</summary>
     public int Local { get; set; }
     public ulong Healthy { get; set; }
-    /// <summary>Whole devices that nobody holds, sick ones among them.</summary>
-    public ulong Unheld { get; set; } = kind.All;
+    /// <summary>Devices that somebody holds, whole or in shares.</summary>
+    public ulong Held { get; set; }
     public int FreeMilliCpus { get; set; } = node.MilliCpus;
     public long FreeMemory { get; set; } = node.Memory.Bytes;
     /// <summary>Thousandths left of each device that is shared; null where none is.</summary>
@@ -23,7 +23,7 @@ internal sealed class Slot(int index, Node node, Kind kind)
     public bool IsOpen => Node.IsUp && !IsGone;
 
     /// <summary>Healthy devices that nobody holds.</summary>
-    public ulong Free => Unheld & Healthy;
+    public ulong Free => Healthy & ~Held;
 
     public int FreeCount => BitOperations.PopCount(Free);
 }
@@ -38,7 +38,6 @@ internal sealed class Kind
     public Kind(int index, string pool, IReadOnlyList<Device> devices)
     {
         (Index, Pool, Devices) = (index, pool, devices);
-        foreach (var device in devices) All |= 1UL << device.Index;
         _byFree = new NodeSet[devices.Count + 1];
         for (var i = 0; i < _byFree.Length; i++) _byFree[i] = new(64);
     }
@@ -46,7 +45,6 @@ internal sealed class Kind
     public int Index { get; }
     public string Pool { get; }
     public IReadOnlyList<Device> Devices { get; }
-    public ulong All { get; }
     public IReadOnlyList<Slot> Members => _members;
 
     /// <summary>Members that are open and have exactly this many free devices.</summary>

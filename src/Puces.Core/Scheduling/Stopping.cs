@@ -15,6 +15,7 @@ public sealed partial class Scheduler
 
     private bool TryStop(Claim claim, TimeSpan now)
     {
+        if (ReservationOf(claim) is { } reservation && TryEvict(claim, reservation, now)) return true;
         if (!policy.Stops) return false;
         var shape = claim.Shape;
         while (_refused.Count <= shape.Index) _refused.Add((null, 0));
@@ -35,8 +36,8 @@ public sealed partial class Scheduler
     {
         if (way.Rest > 0) return null;
         _clearings.Clear();
-        for (var node = 0; node < _onNode.Count; node++)
-            if (grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
+        for (var node = 0; node < grid.Count; node++)
+            if (grid.IsOpen(node) && grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
         if (_clearings.Count < way.Nodes) return null;
         _clearings.Sort((a, b) => a.Cost != b.Cost ? a.Cost.CompareTo(b.Cost) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
         var parts = new Part[way.Nodes];
@@ -48,9 +49,7 @@ public sealed partial class Scheduler
             {
                 foreach (var part in victim.Parts)
                     if (part.Node == node) devices |= grid.Usable(way, part);
-                if (victim.IsLeaving) continue;
-                victim.IsLeaving = true;
-                _plan.Add(new Stop(victim, claim));
+                if (!victim.IsLeaving) Dismiss(victim, claim);
             }
             parts[i] = new(node, Lowest(devices, way.Devices), 0, 0, 0);
         }
@@ -63,7 +62,7 @@ public sealed partial class Scheduler
         var missing = way.Devices - BitOperations.PopCount(grid.FreeOf(way, node));
         if (missing <= 0) return new(node, 0, []);
         List<Claim>? victims = null;
-        foreach (var holding in _onNode[node])
+        foreach (var holding in On(node))
             if (holding is { CanYield: true, IsLeaving: false } && policy.MayStop(holding, claim, now)) (victims ??= []).Add(holding);
         if (victims is null) return null;
         victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
@@ -77,6 +76,10 @@ public sealed partial class Scheduler
         }
         return null;
     }
+
+    private List<Claim> On(int node) => node < _onNode.Count ? _onNode[node] : Nobody;
+
+    private static readonly List<Claim> Nobody = [];
 
     private static ulong Lowest(ulong devices, int count)
     {

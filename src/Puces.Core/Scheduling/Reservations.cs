@@ -1,0 +1,174 @@
+using System.Numerics;
+
+namespace Puces.Core.Scheduling;
+
+// What the first in line will get, and when: the devices of it that are free already are kept for them.
+public sealed partial class Scheduler
+{
+    /// <summary>How many of those who cannot start have nodes reserved, in the order of the line.</summary>
+    public const int MostReservations = 8;
+
+    /// <summary>Who may be stopped is let onto reserved devices if it can stay for so long.</summary>
+    public static readonly TimeSpan LeastStay = TimeSpan.FromMinutes(10);
+
+    private readonly List<Reservation> _reservations = [];
+    private readonly List<(TimeSpan At, int Node)> _times = [];
+    private readonly List<(TimeSpan At, Claim Claim)> _leaving = [];
+    private readonly List<int> _reservedNodes = [];
+
+    /// <summary>Nodes on which a claim is expected to find all that it needs at one time.</summary>
+    internal sealed class Reservation(Claim claim, Way way, int[] nodes, TimeSpan at)
+    {
+        public Claim For { get; } = claim;
+        public Way Way { get; } = way;
+        public int[] Nodes { get; } = nodes;
+        public TimeSpan At { get; set; } = at;
+        /// <summary>What is free of it already, and kept from others in this pass.</summary>
+        public List<Part> Kept { get; } = [];
+        public bool IsWanted { get; set; }
+    }
+
+    /// <summary>What was reserved in the last pass, in the order of the line.</summary>
+    internal IReadOnlyList<Reservation> Reserved => _reservations;
+
+    private Reservation? ReservationOf(Claim claim)
+    {
+        foreach (var reservation in _reservations)
+            if (reservation.For == claim) return reservation;
+        return null;
+    }
+
+    /// <summary>Reserves for one that cannot start now; without effect when enough have something reserved.</summary>
+    private void Reserve(Claim claim, TimeSpan now)
+    {
+        var reservation = ReservationOf(claim);
+        if (reservation is { IsWanted: true }) return;
+        if (!policy.Reserves || _wanted >= MostReservations || claim.Shape.Ways[0].Share > 0) return;
+        // It stays where it is until it should have begun: one that wanders with each new guess never comes to anything.
+        if (reservation is null || reservation.At <= now || _isTick)
+        {
+            if (reservation is not null) _reservations.Remove(reservation);
+            if ((reservation = Earliest(claim, now)) is null) return;
+            _reservations.Add(reservation);
+        }
+        _wanted++;
+        reservation.IsWanted = true;
+        KeepFree(reservation);
+    }
+
+    private void KeepFree(Reservation reservation)
+    {
+        foreach (var node in reservation.Nodes)
+            if (grid.FreePart(node, reservation.Way) is { } part) reservation.Kept.Add(part);
+        grid.Hold(reservation.Kept);
+    }
+
+    private void LetGo(Reservation reservation)
+    {
+        grid.LetGo(reservation.Kept);
+        reservation.Kept.Clear();
+    }
+
+    private void EndReservations()
+    {
+        foreach (var reservation in _reservations) LetGo(reservation);
+        _reservations.RemoveAll(r => !r.IsWanted);
+    }
+
+    /// <summary>The nodes on which the claim is expected to find room first; null where there are not enough.</summary>
+    private Reservation? Earliest(Claim claim, TimeSpan now)
+    {
+        _reservedNodes.Clear();
+        foreach (var reservation in _reservations)
+            if (reservation.IsWanted) _reservedNodes.AddRange(reservation.Nodes);
+        Reservation? best = null;
+        foreach (var way in claim.Shape.Ways)
+        {
+            if (way.Rest > 0) continue;
+            _times.Clear();
+            for (var node = 0; node < grid.Count; node++)
+                if (grid.IsOpen(node) && !_reservedNodes.Contains(node) && grid.CouldCarry(way, node)) _times.Add((RoomAt(node, way, now), node));
+            if (_times.Count < way.Nodes) continue;
+            _times.Sort();
+            if (_times[way.Nodes - 1].At is var at && at < (best?.At ?? TimeSpan.MaxValue)) best = new(claim, way, [.. _times.Take(way.Nodes).Select(t => t.Node)], at);
+        }
+        return best;
+    }
+
+    /// <summary>When a node is expected to have room for one part.</summary>
+    private TimeSpan RoomAt(int node, Way way, TimeSpan now)
+    {
+        var missing = way.Devices - BitOperations.PopCount(grid.FreeOf(way, node));
+        if (missing <= 0 && way.Devices > 0) return now;
+        _leaving.Clear();
+        foreach (var holding in On(node)) _leaving.Add((EndOf(holding, now), holding));
+        _leaving.Sort((a, b) => a.At != b.At ? a.At.CompareTo(b.At) : a.Claim.Number.CompareTo(b.Claim.Number));
+        foreach (var (at, holding) in _leaving)
+        {
+            foreach (var part in holding.Parts)
+                if (part.Node == node) missing -= BitOperations.PopCount(grid.Usable(way, part));
+            if (missing <= 0) return at;
+        }
+        return TimeSpan.MaxValue;
+    }
+
+    /// <summary>When one that holds is expected to end.</summary>
+    private TimeSpan EndOf(Claim claim, TimeSpan now)
+    {
+        if (claim.ExpectedEnd <= now) claim.ExpectedEnd = now + history.Remaining(claim, now);
+        return claim.ExpectedEnd;
+    }
+
+    /// <summary>
+    /// Starts one on devices that are kept for others, if it is surely gone when they are wanted: it ends by its limit, or may be stopped.
+    /// </summary>
+    private bool TryGuest(Claim claim, TimeSpan now)
+    {
+        if (_wanted == 0) return false;
+        foreach (var reservation in _reservations)
+            if (reservation.IsWanted && IsWelcome(claim, reservation, now)) LetGo(reservation);
+        var parts = grid.Place(claim.Shape, claim.Avoid);
+        if (parts is not null)
+        {
+            _waiting.Remove(claim);
+            grid.Hold(parts);
+            Begin(claim, parts, now);
+            foreach (var reservation in _reservations)
+                if (claim.GuestOf is null && reservation.IsWanted && parts.Any(p => reservation.Nodes.Contains(p.Node))) claim.GuestOf = reservation.For;
+        }
+        foreach (var reservation in _reservations)
+            if (reservation.IsWanted && reservation.Kept.Count == 0) KeepFree(reservation);
+        return parts is not null;
+    }
+
+    private static bool IsWelcome(Claim claim, Reservation reservation, TimeSpan now) =>
+        claim.CanYield ? reservation.At - now >= LeastStay : claim.Limit is { } limit && now + limit <= reservation.At;
+
+    /// <summary>A reservation whose devices are all free, or held by guests: these leave.</summary>
+    private bool TryEvict(Claim claim, Reservation reservation, TimeSpan now)
+    {
+        var way = reservation.Way;
+        var parts = new Part[reservation.Nodes.Length];
+        for (var i = 0; i < parts.Length; i++)
+        {
+            var devices = grid.FreeOf(way, reservation.Nodes[i]);
+            foreach (var holding in On(reservation.Nodes[i]))
+                if (holding is { GuestOf: not null, CanYield: true, IsLeaving: false })
+                    foreach (var part in holding.Parts)
+                        if (part.Node == reservation.Nodes[i]) devices |= grid.Usable(way, part);
+            if (BitOperations.PopCount(devices) < way.Devices) return false;
+            parts[i] = new(reservation.Nodes[i], Lowest(devices, way.Devices), 0, 0, 0);
+        }
+        foreach (var part in parts)
+            foreach (var holding in On(part.Node))
+                if (holding is { GuestOf: not null, IsLeaving: false } && holding.Parts.Any(p => p.Node == part.Node && (p.Devices & part.Devices) != 0)) Dismiss(holding, claim);
+        Keep(claim, way, parts);
+        return true;
+    }
+
+    private void Dismiss(Claim victim, Claim by)
+    {
+        victim.IsLeaving = true;
+        _plan.Add(new Stop(victim, by));
+    }
+}
