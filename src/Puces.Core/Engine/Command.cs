@@ -60,7 +60,11 @@ public abstract record Command
 }
 
 /// <summary>The part of a new job that the engine keeps.</summary>
-public sealed record NewJob(string Name, string Project, string Owner, int Priority, Request Request, Retry Retry, TimeSpan? Expected = null);
+/// <param name="Limit">The longest that one attempt may run; null for ever.</param>
+/// <param name="CanYield">It saves itself, and may be stopped for another.</param>
+public sealed record NewJob(
+    string Name, string Project, string Owner, int Priority, Request Request, Retry Retry, TimeSpan? Expected = null, TimeSpan? Limit = null,
+    bool CanYield = false);
 
 /// <summary>A client's key and a hash of what it asked with it; both are truncated SHA-256.</summary>
 public readonly record struct IdempotencyKey(UInt128 Key, long Body);

@@ -11,7 +11,6 @@ namespace Puces.Core.Engine;
 public sealed partial class World
 {
     private readonly SortedDictionary<JobId, Job> _jobs = [];
-    private readonly Line _line = new();
     private readonly SortedSet<(DateTimeOffset Until, JobId Job)> _held = [];
     private readonly Dictionary<JobId, LiveAttempt> _attempts = [];
     private readonly Holdings _holdings = new();
@@ -30,12 +29,18 @@ public sealed partial class World
     /// <summary>Starts that a node refused before the job is given up: then it is the job, not the node.</summary>
     public const int RefusalLimit = 5;
 
-    public World() { }
+    /// <param name="policy">The name of the policy that orders the line.</param>
+    public World(string policy = "puces")
+    {
+        var history = new History();
+        _scheduler = new(Policies.Find(policy, history) ?? throw new ArgumentException($"there is no policy {policy}", nameof(policy)), _grid, history);
+    }
 
     /// <summary>The world as it was stored. Follow with <see cref="Resume"/> for what must be done again.</summary>
     public World(
         IEnumerable<Job> jobs, IEnumerable<AttemptRecord> attempts, IEnumerable<Pool> pools,
-        IEnumerable<(IdempotencyKey Key, JobId Job)> keys, long lastJob, long lastEvent, DateTimeOffset now)
+        IEnumerable<(IdempotencyKey Key, JobId Job)> keys, long lastJob, long lastEvent, DateTimeOffset now,
+        string policy = "puces") : this(policy)
     {
         (_lastJob, _lastEvent) = (lastJob, lastEvent);
         foreach (var pool in pools) _pools[pool.Name] = pool;
@@ -45,13 +50,14 @@ public sealed partial class World
         foreach (var stored in jobs)
         {
             var job = _jobs[stored.Id] = stored with { Request = Shared(stored.Request) };
-            if (job.State is JobState.Queued queued) Enqueue(job, queued);
+            if (job.State is JobState.Queued queued) Wait(job, queued, now);
             if (job.State.Held is not { } allocation) continue;
             _holdings.Hold(job.Id, allocation);
             var live = new LiveAttempt(records[job.Attempt], allocation);
             // A stored Running means that all ranks had begun. One that has ended since will say so again: it was not acknowledged.
             if (live.Record.Started is not null) foreach (var rank in live.Ranks) rank.IsStarted = true;
             _attempts[job.Id] = live;
+            Restore(job, allocation, live.Record);
         }
     }
 
@@ -66,7 +72,7 @@ public sealed partial class World
     public IReadOnlyList<Effect> Resume() => [.. _pools.Values.Select(p => new Effect.OpenPool(p))];
 
     /// <summary>When something that is held back may go.</summary>
-    public DateTimeOffset? NextTick => _held.Count > 0 ? _held.Min.Until : null;
+    public DateTimeOffset? NextTick => _held.Count == 0 || _look < _held.Min.Until ? _look : _held.Min.Until;
 
     /// <summary>Applies the commands in order, then decides who starts. Never throws for what a command says; the answer tells.</summary>
     public Outcome Apply(IReadOnlyList<Command> commands, DateTimeOffset now)
@@ -77,7 +83,7 @@ public sealed partial class World
         foreach (var command in commands) batch.Answers.Add(Take(command, batch));
         // Asked for at one hello, and over by a later one of the same batch: nobody may start it any more.
         batch.Effects.RemoveAll(e => e is Effect.StartRank again && (Live(again.Attempt) is not { } live || live.Ranks[again.Rank].IsOver));
-        foreach (var start in StrictOrder.Decide(_line, _holdings.Uses, s => _holdings.Hold(s.Job.Id, s.Allocation))) Begin(start, batch);
+        Decide(batch);
         _lastEvent = batch.LastEvent;
         return new(batch.Answers, batch.Changes, batch.Events, batch.Effects, [.. batch.Nodes.Select(UseOf)], NextTick);
     }
@@ -114,9 +120,9 @@ public sealed partial class World
         var request = Shared(c.Job.Request);
         var retry = c.Job.Retry == Retry.None ? Retry.None : c.Job.Retry;
         var job = new Job(new(++_lastJob), c.Job.Name, c.Job.Project, c.Job.Owner, c.Job.Priority, request, retry, batch.Now,
-            new JobState.Queued(batch.Now), c.Job.Expected);
+            new JobState.Queued(batch.Now), c.Job.Expected, Limit: c.Job.Limit, CanYield: c.Job.CanYield);
         _jobs[job.Id] = job;
-        _line.Add(job);
+        Wait(job, (JobState.Queued)job.State, batch.Now);
         if (c.Key is { } given) Remember(given, job.Id, batch.Now);
         batch.New(job, c.Spec, c.Key);
         batch.Say("submitted", $"job {job.Id} ({job.Name}) asks for {request}", job);
@@ -129,7 +135,7 @@ public sealed partial class World
         switch (job.State)
         {
             case JobState.Queued queued:
-                Dequeue(job, queued);
+                Unwait(job, queued);
                 return new(End(job, JobResult.Cancelled, 143, null, $"cancelled by {c.By} before it started", batch));
             case JobState.Starting or JobState.Running:
                 batch.Say("cancelling", $"job {job.Id} ({job.Name}) is being cancelled by {c.By}", job);
@@ -149,6 +155,7 @@ public sealed partial class World
         foreach (var node in _holdings.Uses.Values.Where(u => u.Node.Pool == pool.Name).Select(u => u.Node.Id).ToList())
         {
             _holdings.Remove(node);
+            _grid.Remove(node);
             batch.Nodes.Add(node);
         }
         _pools[pool.Name] = pool;
@@ -170,6 +177,7 @@ public sealed partial class World
         if (_opening.ContainsKey(c.Node.Pool)) return;
         var was = _holdings.Find(c.Node.Id);
         _holdings.Set(c.Node);
+        _grid.Set(c.Node);
         batch.Nodes.Add(c.Node.Id);
         if (was?.IsUp != c.Node.IsUp)
             batch.Say(c.Node.IsUp ? "node-up" : "node-down", c.Node.IsUp ? $"{c.Node.Id} is up" : $"{c.Node.Id} cannot be reached: {c.Node.Problem}");
@@ -182,6 +190,7 @@ public sealed partial class World
         var jobs = _holdings.JobsOn(node)?.ToList() ?? [];
         if (_holdings.Find(node) is null && jobs.Count == 0) return;
         _holdings.Remove(node);
+        _grid.Remove(node);
         batch.Nodes.Add(node);
         batch.Say("node-gone", $"{node} has left its pool");
         foreach (var job in jobs)
@@ -191,19 +200,6 @@ public sealed partial class World
             for (var i = 0; i < ranks.Length; i++)
                 if (ranks[i].Node == node) RankOver(attempt, i, node, r => r.Evidence = "the node has left its pool", batch);
         }
-    }
-
-    private void Begin(Start start, Batch batch)
-    {
-        var job = start.Job with { Attempts = start.Job.Attempts + 1, State = new JobState.Starting(start.Allocation, batch.Now) };
-        _line.Remove(job);
-        var record = new AttemptRecord(job.Attempt, [.. start.Allocation.Shares.Select(s => s.Node)], batch.Now);
-        _attempts[job.Id] = new(record, start.Allocation);
-        Set(job, batch);
-        batch.Set(record);
-        batch.Nodes.UnionWith(record.Nodes);
-        batch.Say("started", $"job {job.Id} ({job.Name}) starts on {start.Allocation}", job);
-        batch.Effects.Add(new Effect.Start(job.Attempt, start.Allocation));
     }
 
     private Job Set(Job job, Batch batch)
@@ -218,20 +214,9 @@ public sealed partial class World
         job = job with { State = new JobState.Ended(result, exitCode, batch.Now, started, reason) };
         batch.Set(job);
         _jobs.Remove(job.Id);
+        _claims.Remove(job.Id);
         batch.Say("ended", $"job {job.Id} ({job.Name}) {job.State.Word}{(reason is null ? "" : ": " + reason)}", job);
         return job;
-    }
-
-    private void Enqueue(Job job, JobState.Queued queued)
-    {
-        if (queued.NotBefore is { } until) _held.Add((until, job.Id));
-        else _line.Add(job);
-    }
-
-    private void Dequeue(Job job, JobState.Queued queued)
-    {
-        _line.Remove(job);
-        if (queued.NotBefore is { } until) _held.Remove((until, job.Id));
     }
 
     private void ReleaseHeld(Batch batch)
@@ -241,7 +226,8 @@ public sealed partial class World
             var job = _jobs[_held.Min.Job];
             _held.Remove(_held.Min);
             // Stored, so that nobody is told of a time that is past; most start now, and then this is no write of its own.
-            _line.Add(Set(job with { State = (JobState.Queued)job.State with { NotBefore = null } }, batch));
+            var queued = (JobState.Queued)job.State with { NotBefore = null };
+            Wait(Set(job with { State = queued }, batch), queued, batch.Now);
         }
     }
 

@@ -62,12 +62,12 @@ public sealed partial class World
             StopAll(job, StopReason.RankLost, $"rank {rank} is gone", batch);
     }
 
-    private Job StopAll(Job job, StopReason reason, string text, Batch batch)
+    private Job StopAll(Job job, StopReason reason, string text, Batch batch, JobId? by = null)
     {
         var live = _attempts[job.Id];
         for (var i = 0; i < live.Ranks.Length; i++)
             if (!live.Ranks[i].IsOver) batch.Effects.Add(new Effect.Stop(job.Attempt, i, live.Ranks[i].Node, text));
-        return Set(job with { State = new JobState.Stopping(live.Allocation, batch.Now, live.Record.Started, reason) }, batch);
+        return Set(job with { State = new JobState.Stopping(live.Allocation, batch.Now, live.Record.Started, reason, by) }, batch);
     }
 
     /// <summary>All ranks are gone: releases what they held, and ends the job or puts it back in line.</summary>
@@ -93,9 +93,18 @@ public sealed partial class World
             Cpu = verdicts.Count > 0 ? new(verdicts.Sum(v => v.Cpu.Ticks)) : null,
             PeakMemory = verdicts.Count > 0 ? verdicts.Max(v => v.PeakMemory) : null,
         });
+        var claim = _claims[job.Id];
+        var worked = started is { } began ? batch.Now - began : TimeSpan.Zero;
+        if (first is not null && job.State is not JobState.Stopping { Reason: StopReason.Cancelled } && Again(ref job, first))
+        {
+            job = job with { Worked = live.Record.Checkpoint is null ? job.Worked : job.Worked + worked };
+            _scheduler.Leave(claim, job.Worked, Clock(batch.Now));
+            Requeue(job, reason!, batch);
+            return;
+        }
+        _scheduler.End(claim, claim.Worked + worked, Clock(batch.Now));
         if (first is null) End(job, JobResult.Succeeded, 0, started, null, batch);
         else if (job.State is JobState.Stopping { Reason: StopReason.Cancelled }) End(job, JobResult.Cancelled, first.Verdict is { ExitCode: not 0 } v ? v.ExitCode : 143, started, "cancelled", batch);
-        else if (Again(ref job, first)) Requeue(job, reason!, batch);
         else End(job, JobResult.Failed, code is 0 ? 1 : code, started, reason, batch);
     }
 
@@ -118,10 +127,13 @@ public sealed partial class World
 
     private void Requeue(Job job, string reason, Batch batch)
     {
-        var queued = new JobState.Queued(batch.Now, batch.Now + job.Retry.After(job.Attempts));
+        var by = (job.State as JobState.Stopping)?.For;
+        var queued = new JobState.Queued(batch.Now, by is null ? batch.Now + job.Retry.After(job.Attempts) : null);
         job = Set(job with { State = queued }, batch);
-        Enqueue(job, queued);
-        batch.Say("requeued", $"job {job.Id} ({job.Name}) is tried again in {(queued.NotBefore!.Value - batch.Now).TotalSeconds:0} s: {reason}", job);
+        Wait(job, queued, batch.Now);
+        batch.Say("requeued", by is { } other
+            ? $"job {job.Id} ({job.Name}) has left its devices to job {other}, and waits to go on"
+            : $"job {job.Id} ({job.Name}) is tried again in {(queued.NotBefore!.Value - batch.Now).TotalSeconds:0} s: {reason}", job);
     }
 
     private static string Why(LiveAttempt.Rank rank) => rank switch

@@ -5,11 +5,19 @@ namespace Puces.Core.Jobs;
 /// <summary>A job as the engine holds it: only what decisions need. The spec stays in the store.</summary>
 /// <param name="Attempts">Attempts decided so far; the last one's number.</param>
 /// <param name="Failures">Attempts that ended badly and cost a retry.</param>
+/// <param name="Limit">The longest that one attempt may run; null for ever.</param>
+/// <param name="CanYield">It saves itself, and may be stopped for another.</param>
+/// <param name="Worked">Work of earlier attempts that was saved.</param>
+/// <param name="Preemptions">Attempts that were stopped for another job.</param>
 /// <param name="Refusals">The last attempts, as many as were refused one after the other.</param>
 public sealed record Job(
     JobId Id, string Name, string Project, string Owner, int Priority, Request Request, Retry Retry,
     DateTimeOffset Submitted, JobState State, TimeSpan? Expected = null, int Attempts = 0, int Failures = 0,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Refusals = 0)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Refusals = 0,
+    TimeSpan? Limit = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool CanYield = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Worked = default,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Preemptions = 0)
 {
     public AttemptId Attempt => new(Id, Attempts);
 }
@@ -42,6 +50,7 @@ public sealed record Retry(int Count, TimeSpan Backoff, IReadOnlyList<int> Resta
 /// <param name="Cpu">CPU time of all ranks, where the nodes could say.</param>
 /// <param name="PeakMemory">Bytes of the rank that used most, where the nodes could say.</param>
 /// <param name="Checkpoint">The newest whole checkpoint that it wrote.</param>
+/// <param name="GuestOf">The job whose reservation it uses until that one can start.</param>
 public sealed record AttemptRecord(
     AttemptId Id, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
-    int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null);
+    int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null, JobId? GuestOf = null);

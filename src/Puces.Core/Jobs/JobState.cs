@@ -14,7 +14,8 @@ public abstract record JobState
     private JobState() { }
 
     /// <summary>In line. <paramref name="NotBefore"/> holds it back after a failure.</summary>
-    public sealed record Queued(DateTimeOffset Since, DateTimeOffset? NotBefore = null) : JobState;
+    /// <param name="Reserved">What is kept for it, being one of the first; null where nothing is.</param>
+    public sealed record Queued(DateTimeOffset Since, DateTimeOffset? NotBefore = null, Reservation? Reserved = null) : JobState;
 
     /// <summary>An attempt has been decided and stored; its nodes have not all said that it runs.</summary>
     public sealed record Starting(Allocation Allocation, DateTimeOffset Since) : JobState;
@@ -23,7 +24,8 @@ public abstract record JobState
     public sealed record Running(Allocation Allocation, DateTimeOffset Since) : JobState;
 
     /// <summary>The attempt has been told to end; its devices are held until every rank is known to be gone.</summary>
-    public sealed record Stopping(Allocation Allocation, DateTimeOffset Since, DateTimeOffset? Started, StopReason Reason) : JobState;
+    /// <param name="For">The job that gets the devices, where <paramref name="Reason"/> is that.</param>
+    public sealed record Stopping(Allocation Allocation, DateTimeOffset Since, DateTimeOffset? Started, StopReason Reason, JobId? For = null) : JobState;
 
     /// <summary>Nothing more will happen. <paramref name="Started"/> is the last attempt's; null if none ever ran.</summary>
     public sealed record Ended(JobResult Result, int ExitCode, DateTimeOffset At, DateTimeOffset? Started = null, string? Reason = null) : JobState;
@@ -62,4 +64,11 @@ public enum StopReason
     Cancelled,
     /// <summary>A rank of the gang ended badly or vanished: the others cannot go on.</summary>
     RankLost,
+    /// <summary>Another job gets its devices; it goes on later from its checkpoint.</summary>
+    Preempted,
 }
+
+/// <summary>What is kept for a job that cannot start yet.</summary>
+/// <param name="Nodes">Where; names of nodes.</param>
+/// <param name="At">When all of it is expected to be free.</param>
+public sealed record Reservation(IReadOnlyList<string> Nodes, DateTimeOffset At);

@@ -141,7 +141,8 @@ public sealed class Replayer
         var worked = _now - claim.Since - run.Loading;
         // Stopped while it was loading: that much of the cost was not paid.
         if (worked < TimeSpan.Zero) (_lost, worked) = (_lost + worked * claim.Shape.Devices, TimeSpan.Zero);
-        _scheduler.Requeue(claim, claim.Worked + worked, _now);
+        _scheduler.Leave(claim, claim.Worked + worked, _now);
+        _scheduler.Add(claim, _now);
     }
 
     private void End(int job)

@@ -42,6 +42,12 @@ public sealed class Claim
     /// <summary>How often it was stopped for another.</summary>
     public int Preemptions { get; internal set; }
 
+    /// <summary>Number of the claim whose reservation it uses until that one can start; null for nobody's.</summary>
+    public long? GuestOf { get; internal set; }
+
+    /// <summary>Where it is expected to start; null where nothing is kept for it.</summary>
+    public Reserved? Reserved { get; internal set; }
+
     public bool IsHolding => Parts.Count > 0;
 
     /// <summary>Time it has had its devices in all.</summary>
@@ -54,8 +60,6 @@ public sealed class Claim
     internal bool IsLeaving { get; set; }
     /// <summary>When it is expected to end, as long as it has not come to that.</summary>
     internal TimeSpan ExpectedEnd { get; set; }
-    /// <summary>Whose reservation it may use until that one starts; null for nobody's.</summary>
-    internal Claim? GuestOf { get; set; }
 }
 
 /// <summary>What a claim holds on one node.</summary>
@@ -64,3 +68,8 @@ public sealed class Claim
 /// <param name="Share">Thousandths of the one device; zero where they are held whole.</param>
 /// <param name="Memory">Bytes of main memory.</param>
 public readonly record struct Part(int Node, ulong Devices, int Share, int MilliCpus, long Memory);
+
+/// <summary>What is kept for a claim that cannot start yet.</summary>
+/// <param name="Nodes">Indexes of the nodes in the grid.</param>
+/// <param name="At">When all of it is expected to be free.</param>
+public sealed record Reserved(IReadOnlyList<int> Nodes, TimeSpan At);

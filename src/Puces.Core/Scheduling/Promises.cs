@@ -51,16 +51,18 @@ public sealed partial class Scheduler
             }
     }
 
-    /// <summary>Starts those whose devices are all there.</summary>
+    /// <summary>Starts those whose devices are all there, and gives up those for which nobody is leaving any more.</summary>
     private void Fulfil(TimeSpan now)
     {
         for (var i = 0; i < _promises.Count; i++)
         {
             var promise = _promises[i];
-            if (!promise.IsWhole) continue;
+            if (!promise.IsWhole && promise.Parts.Any(p => On(p.Node).Exists(c => c.IsLeaving))) continue;
             _promises.RemoveAt(i--);
+            var isWhole = promise.IsWhole;
             Break(promise);
-            if (grid.CanHold(promise.Way, promise.Parts) is not { } parts) continue;
+            _isChanged = true;
+            if (!isWhole || grid.CanHold(promise.Way, promise.Parts) is not { } parts) continue;
             _waiting.Remove(promise.For);
             grid.Hold(parts);
             Begin(promise.For, parts, now);

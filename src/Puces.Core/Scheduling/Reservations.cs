@@ -17,19 +17,16 @@ public sealed partial class Scheduler
     private readonly List<int> _reservedNodes = [];
 
     /// <summary>Nodes on which a claim is expected to find all that it needs at one time.</summary>
-    internal sealed class Reservation(Claim claim, Way way, int[] nodes, TimeSpan at)
+    private sealed class Reservation(Claim claim, Way way, int[] nodes, TimeSpan at)
     {
         public Claim For { get; } = claim;
         public Way Way { get; } = way;
         public int[] Nodes { get; } = nodes;
-        public TimeSpan At { get; set; } = at;
+        public TimeSpan At { get; } = at;
         /// <summary>What is free of it already, and kept from others in this pass.</summary>
         public List<Part> Kept { get; } = [];
         public bool IsWanted { get; set; }
     }
-
-    /// <summary>What was reserved in the last pass, in the order of the line.</summary>
-    internal IReadOnlyList<Reservation> Reserved => _reservations;
 
     private Reservation? ReservationOf(Claim claim)
     {
@@ -38,22 +35,38 @@ public sealed partial class Scheduler
         return null;
     }
 
-    /// <summary>Reserves for one that cannot start now; without effect when enough have something reserved.</summary>
+    /// <summary>
+    /// Reserves for one that cannot start now, if something that it needs is free and would otherwise go to another. Once made, a
+    /// reservation stays where it is until it should have begun: one that wanders with each new guess never comes to anything.
+    /// </summary>
     private void Reserve(Claim claim, TimeSpan now)
     {
-        var reservation = ReservationOf(claim);
-        if (reservation is { IsWanted: true }) return;
         if (!policy.Reserves || _wanted >= MostReservations || claim.Shape.Ways[0].Share > 0) return;
-        // It stays where it is until it should have begun: one that wanders with each new guess never comes to anything.
-        if (reservation is null || reservation.At <= now || _isTick)
+        var reservation = ReservationOf(claim);
+        if (reservation is null || reservation.At <= now || Array.Exists(reservation.Nodes, n => !grid.IsOpen(n)))
         {
+            if (Earliest(claim, now) is not { } earliest) return;
+            KeepFree(earliest);
+            if (reservation is null && earliest.Kept.TrueForAll(p => p.Devices == 0 && p.MilliCpus == 0))
+            {
+                LetGo(earliest);
+                return;
+            }
             if (reservation is not null) _reservations.Remove(reservation);
-            if ((reservation = Earliest(claim, now)) is null) return;
-            _reservations.Add(reservation);
+            _reservations.Add(reservation = earliest);
+            claim.Reserved = new([.. earliest.Nodes], earliest.At);
+            _plan.Reserved(claim);
         }
+        else KeepFree(reservation);
         _wanted++;
         reservation.IsWanted = true;
-        KeepFree(reservation);
+    }
+
+    private void Restore(Claim claim, Reserved reserved)
+    {
+        if (claim.Shape.Ways.FirstOrDefault(w => w.Nodes == reserved.Nodes.Count && w.Rest == 0) is not { } way) return;
+        claim.Reserved = reserved;
+        _reservations.Add(new(claim, way, [.. reserved.Nodes], reserved.At));
     }
 
     private void KeepFree(Reservation reservation)
@@ -71,8 +84,19 @@ public sealed partial class Scheduler
 
     private void EndReservations()
     {
-        foreach (var reservation in _reservations) LetGo(reservation);
-        _reservations.RemoveAll(r => !r.IsWanted);
+        for (var i = _reservations.Count - 1; i >= 0; i--)
+        {
+            LetGo(_reservations[i]);
+            if (!_reservations[i].IsWanted) Unreserve(_reservations[i].For);
+        }
+    }
+
+    private void Unreserve(Claim claim)
+    {
+        if (claim.Reserved is null) return;
+        claim.Reserved = null;
+        _reservations.RemoveAll(r => r.For == claim);
+        if (!claim.IsHolding) _plan.Reserved(claim);
     }
 
     /// <summary>The nodes on which the claim is expected to find room first; null where there are not enough.</summary>
@@ -134,7 +158,7 @@ public sealed partial class Scheduler
             grid.Hold(parts);
             Begin(claim, parts, now);
             foreach (var reservation in _reservations)
-                if (claim.GuestOf is null && reservation.IsWanted && parts.Any(p => reservation.Nodes.Contains(p.Node))) claim.GuestOf = reservation.For;
+                if (claim.GuestOf is null && reservation.IsWanted && parts.Any(p => reservation.Nodes.Contains(p.Node))) claim.GuestOf = reservation.For.Number;
         }
         foreach (var reservation in _reservations)
             if (reservation.IsWanted && reservation.Kept.Count == 0) KeepFree(reservation);

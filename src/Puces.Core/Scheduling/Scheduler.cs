@@ -29,16 +29,28 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
     public IReadOnlyList<Claim> Holding => _holding;
 
     /// <summary>A claim joins the line.</summary>
-    public void Add(Claim claim, TimeSpan now)
+    /// <param name="reserved">What was kept for it before this scheduler was made.</param>
+    public void Add(Claim claim, TimeSpan now, Reserved? reserved = null)
     {
+        if (reserved is not null && policy.Reserves) Restore(claim, reserved);
         _waiting.Add(claim, now);
         _isChanged = true;
+    }
+
+    /// <summary>A claim that held these parts before this scheduler was made.</summary>
+    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since)
+    {
+        grid.Hold(parts);
+        Begin(claim, parts, since);
+        claim.GuestOf = guestOf;
     }
 
     /// <summary>A claim leaves the line without having started.</summary>
     public void Withdraw(Claim claim)
     {
         _waiting.Remove(claim);
+        Unreserve(claim);
+        _isChanged = true;
         _promises.RemoveAll(p => p.For == claim && Break(p));
     }
 
@@ -50,31 +62,32 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
         policy.Learn(claim, worked);
     }
 
-    /// <summary>A claim that was stopped has left its devices and waits again; of its work this much was kept in all.</summary>
-    public void Requeue(Claim claim, TimeSpan worked, TimeSpan now)
+    /// <summary>A claim has left its devices before its end; of its work this much was kept in all. It does not wait until it is added again.</summary>
+    public void Leave(Claim claim, TimeSpan worked, TimeSpan now)
     {
         GiveBack(claim, now);
         claim.Worked = worked;
-        _waiting.Add(claim, now);
     }
 
-    /// <summary>Who starts and who shall stop. Valid until the next call.</summary>
+    /// <summary>Who starts, who shall stop, and what is reserved since the last call. Valid until the next.</summary>
     public Plan Decide(TimeSpan now)
     {
         _plan.Clear();
         Fulfil(now);
         if (_waiting.Count == 0) return _plan;
-        _isTick = policy.Tick is { } tick && (_ticked is not { } ticked || now - ticked >= tick);
+        // Ticks are moments of the clock, not of this object: whoever takes over has the same.
+        var last = policy.Tick is { } tick ? new TimeSpan(now.Ticks - now.Ticks % tick.Ticks) : _ticked;
+        _isTick = last != _ticked;
         if (_isChanged || _isTick || _freed != grid.Freed)
         {
-            if (_isTick) _ticked = now;
+            _ticked = last;
             _isChanged = false;
             _pass++;
             if (policy.IsStrict) InLine(now);
             else InOrder(now);
             _freed = grid.Freed;
         }
-        _plan.Look = _waiting.Count > 0 && policy.Tick is { } next ? _ticked + next : null;
+        _plan.Look = _waiting.Count > 0 && policy.Tick is { } next ? last + next : null;
         return _plan;
     }
 
@@ -133,6 +146,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
     private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now)
     {
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
+        Unreserve(claim);
         _holding.Add(claim);
         foreach (var part in policy.IsStrict ? [] : parts)
         {

@@ -62,7 +62,8 @@ internal static class JobsApi
     {
         var spec = submitted.Spec;
         return new(
-            new(spec.Name, spec.Project, submitted.Owner, spec.Priority, Request.Of(spec), Retry.Of(spec.Retries), spec.Expected),
+            new(spec.Name, spec.Project, submitted.Owner, spec.Priority, Request.Of(spec), Retry.Of(spec.Retries), spec.Expected, spec.Limit,
+                spec.Checkpoint is not null),
             JsonSerializer.SerializeToUtf8Bytes(submitted, ContractJson.Default.SubmitJob), key);
     }
 

@@ -1,0 +1,105 @@
+using System.Numerics;
+using Puces.Core.Fleet;
+using Puces.Core.Jobs;
+using Puces.Core.Scheduling;
+
+namespace Puces.Core.Engine;
+
+// The line: jobs as the scheduler sees them, and what it decides.
+public sealed partial class World
+{
+    private readonly Grid _grid = new();
+    private readonly Shapes _shapes = new();
+    private readonly Scheduler _scheduler;
+    private readonly Dictionary<JobId, Claim> _claims = [];
+    private DateTimeOffset? _look;
+
+    /// <summary>The line and who holds devices, for those who want to know more than the plan.</summary>
+    public Scheduler Scheduler => _scheduler;
+
+    private static TimeSpan Clock(DateTimeOffset at) => at - DateTimeOffset.UnixEpoch;
+
+    private static DateTimeOffset Time(TimeSpan clock) => DateTimeOffset.UnixEpoch + clock;
+
+    private Claim ClaimOf(Job job)
+    {
+        if (_claims.TryGetValue(job.Id, out var claim)) return claim;
+        return _claims[job.Id] = new()
+        {
+            Number = job.Id.Value, Shape = _shapes.Of(job.Request), Submitted = Clock(job.Submitted), Project = job.Project, Owner = job.Owner,
+            Name = job.Name, Priority = job.Priority, Expected = job.Expected, Limit = job.Limit, CanYield = job.CanYield, Worked = job.Worked,
+            Preemptions = job.Preemptions,
+        };
+    }
+
+    private void Restore(Job job, Allocation held, AttemptRecord attempt)
+    {
+        var parts = held.Shares.Select(s => new Part(_grid.IndexOf(s.Node), Mask(s.Devices), 0, s.MilliCpus, s.Memory.Bytes)).ToArray();
+        _scheduler.Restore(ClaimOf(job), parts, attempt.GuestOf?.Value, Clock(attempt.Decided));
+    }
+
+    private void Wait(Job job, JobState.Queued queued, DateTimeOffset now)
+    {
+        if (queued.NotBefore is { } until)
+        {
+            _held.Add((until, job.Id));
+            return;
+        }
+        var reserved = queued.Reserved is { } r ? new Reserved([.. r.Nodes.Select(_grid.IndexOf)], Clock(r.At)) : null;
+        _scheduler.Add(ClaimOf(job), Clock(now), reserved);
+    }
+
+    private void Unwait(Job job, JobState.Queued queued)
+    {
+        if (queued.NotBefore is { } until) _held.Remove((until, job.Id));
+        else _scheduler.Withdraw(ClaimOf(job));
+    }
+
+    private void Decide(Batch batch)
+    {
+        var plan = _scheduler.Decide(Clock(batch.Now));
+        foreach (var claim in plan.Starts) Begin(_jobs[new(claim.Number)], claim, batch);
+        foreach (var stop in plan.Stops) Preempt(_jobs[new(stop.Victim.Number)], _jobs[new(stop.For.Number)], batch);
+        foreach (var claim in plan.Reservations)
+        {
+            if (_jobs.TryGetValue(new(claim.Number), out var job) && job.State is JobState.Queued queued)
+                Set(job with { State = queued with { Reserved = claim.Reserved is { } r ? new([.. r.Nodes.Select(n => _grid.NodeAt(n).Id)], Time(r.At)) : null } }, batch);
+        }
+        _look = plan.Look is { } look ? Time(look) : null;
+    }
+
+    private void Begin(Job job, Claim claim, Batch batch)
+    {
+        var allocation = new Allocation([.. claim.Parts.Select(p => new Share(_grid.NodeAt(p.Node).Id, Indexes(p.Devices), p.MilliCpus, new(p.Memory)))]);
+        job = job with { Attempts = job.Attempts + 1, State = new JobState.Starting(allocation, batch.Now) };
+        var record = new AttemptRecord(
+            job.Attempt, [.. allocation.Shares.Select(s => s.Node)], batch.Now, GuestOf: claim.GuestOf is { } host ? new(host) : null);
+        _holdings.Hold(job.Id, allocation);
+        _attempts[job.Id] = new(record, allocation);
+        Set(job, batch);
+        batch.Set(record);
+        batch.Nodes.UnionWith(record.Nodes);
+        batch.Say("started", $"job {job.Id} ({job.Name}) starts on {allocation}", job);
+        batch.Effects.Add(new Effect.Start(job.Attempt, allocation));
+    }
+
+    private void Preempt(Job victim, Job by, Batch batch)
+    {
+        batch.Say("preempted", $"job {victim.Id} ({victim.Name}) saves and leaves its devices to job {by.Id} ({by.Name})", victim);
+        StopAll(victim with { Preemptions = victim.Preemptions + 1 }, StopReason.Preempted, $"its devices go to job {by.Id}", batch, by.Id);
+    }
+
+    private static ulong Mask(IReadOnlyList<int> devices)
+    {
+        var mask = 0UL;
+        foreach (var device in devices) mask |= 1UL << device;
+        return mask;
+    }
+
+    private static int[] Indexes(ulong mask)
+    {
+        var indexes = new int[BitOperations.PopCount(mask)];
+        for (var i = 0; i < indexes.Length; i++, mask &= mask - 1) indexes[i] = BitOperations.TrailingZeroCount(mask);
+        return indexes;
+    }
+}
