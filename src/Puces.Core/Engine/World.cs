@@ -32,8 +32,7 @@ public sealed partial class World
     /// <param name="policy">The name of the policy that orders the line.</param>
     public World(string policy = "puces")
     {
-        var history = new History();
-        _scheduler = new(Policies.Find(policy, history) ?? throw new ArgumentException($"there is no policy {policy}", nameof(policy)), _grid, history);
+        _scheduler = new(Policies.Find(policy) ?? throw new ArgumentException($"there is no policy {policy}", nameof(policy)), _grid);
     }
 
     /// <summary>The world as it was stored. Follow with <see cref="Resume"/> for what must be done again.</summary>

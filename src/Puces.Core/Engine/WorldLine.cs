@@ -14,8 +14,11 @@ public sealed partial class World
     private readonly Dictionary<JobId, Claim> _claims = [];
     private DateTimeOffset? _look;
 
-    /// <summary>The line and who holds devices, for those who want to know more than the plan.</summary>
-    public Scheduler Scheduler => _scheduler;
+    /// <summary>Who waits, in the order in which they would be looked at now.</summary>
+    public IReadOnlyList<JobId> Line(DateTimeOffset now) => [.. _scheduler.Line(Clock(now)).Select(c => new JobId(c.Number))];
+
+    /// <summary>Whether one live job would be looked at before another, if both waited now.</summary>
+    public bool GoesBefore(JobId one, JobId other, DateTimeOffset now) => _scheduler.GoesBefore(_claims[one], _claims[other], Clock(now));
 
     private static TimeSpan Clock(DateTimeOffset at) => at - DateTimeOffset.UnixEpoch;
 

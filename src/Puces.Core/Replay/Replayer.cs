@@ -38,10 +38,9 @@ public sealed class Replayer
         public int Attempt;
     }
 
-    private Replayer(IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes, Func<History, IPolicy> policy, ReplayCosts costs)
+    private Replayer(IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes, IPolicy policy, ReplayCosts costs)
     {
-        var history = new History();
-        (_jobs, _costs, _scheduler) = (jobs, costs, new(policy(history), _grid, history));
+        (_jobs, _costs, _scheduler) = (jobs, costs, new(policy, _grid));
         _sizes = [.. nodes.Select(n => n.Devices).Distinct()];
         (_hasCpus, _hasMemory) = (nodes.Any(n => n.MilliCpus > 0), nodes.Any(n => n.Memory.Bytes > 0));
         _runs = new Course[jobs.Count];
@@ -61,7 +60,7 @@ public sealed class Replayer
     /// <param name="progress">Told from time to time how many jobs have ended.</param>
     /// <exception cref="ReplayException">A job has no duration, or the pool could never carry it.</exception>
     public static Replayed Run(
-        IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes, Func<History, IPolicy> policy, ReplayCosts costs, Action<int>? progress = null) =>
+        IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes, IPolicy policy, ReplayCosts costs, Action<int>? progress = null) =>
         new Replayer(jobs, nodes, policy, costs).Run(progress);
 
     private Replayed Run(Action<int>? progress)

@@ -56,6 +56,9 @@ public sealed class Claim
     // Where it stands in the waitlist and among those that hold.
     internal Group? Group { get; set; }
     internal long Rank { get; set; }
+    // What is known of its kind, and which bucket of time it is known to have come to.
+    internal History.Batch? Batch { get; set; }
+    internal int Reached { get; set; }
     internal int HoldingAt { get; set; } = -1;
     internal bool IsLeaving { get; set; }
     /// <summary>When it is expected to end, as long as it has not come to that.</summary>

@@ -26,6 +26,9 @@ public interface IPolicy
     /// </summary>
     long GroupOf(Claim claim) => 0;
 
+    /// <summary>It asks the <see cref="History"/>, which is then kept.</summary>
+    bool Learns => Reserves || Stops;
+
     /// <summary>The first that do not fit have nodes reserved. Otherwise whoever fits goes.</summary>
     bool Reserves => false;
 
@@ -37,7 +40,4 @@ public interface IPolicy
 
     /// <summary>How long until time alone may change what is decided while somebody waits; null for never.</summary>
     TimeSpan? Tick => null;
-
-    /// <summary>A claim has ended by itself: what it can teach.</summary>
-    void Learn(Claim claim, TimeSpan worked) { }
 }

@@ -1,11 +1,16 @@
 namespace Puces.Core.Scheduling;
 
-/// <summary>Ours: fair between projects, and inside a project who is likeliest to end soon, learned from what ran before.</summary>
-public sealed class PucesPolicy(History history) : IPolicy
+/// <summary>
+/// Ours: fair between projects; inside a project whoever is likeliest to end soon for the devices that it takes, by what ran before
+/// (the Gittins index: Aalto, Ayesta, Righter, "On the Gittins index in the M/G/1 queue", Queueing Systems 63, 2009).
+/// </summary>
+public sealed class PucesPolicy : IPolicy
 {
-    private static readonly TimeSpan Quantum = TimeSpan.FromMinutes(10);
-    private readonly Dictionary<(int, int), double> _known = [];
-    private int _version;
+    /// <summary>Nobody is stopped before it has had its devices so long.</summary>
+    public static readonly TimeSpan Quantum = TimeSpan.FromMinutes(5);
+
+    /// <summary>What one that was stopped needs to go on, and what stopping it must be worth.</summary>
+    public static readonly TimeSpan Restart = TimeSpan.FromMinutes(1);
 
     public string Name => "puces";
     public bool IsSteady => false;
@@ -15,17 +20,13 @@ public sealed class PucesPolicy(History history) : IPolicy
 
     public long Rank(Claim claim, TimeSpan now)
     {
-        if (_version != history.Version) _known.Clear();
-        _version = history.Version;
-        var cls = History.ClassOf(claim);
-        var attained = claim.Attained(now);
-        var bucket = attained <= TimeSpan.Zero ? -1 : RunTimes.BucketOf(attained) / 2 * 2;
-        if (!_known.TryGetValue((cls, bucket), out var index))
-            _known[(cls, bucket)] = index = Gittins.Inverse(history.TimesFor(cls), bucket < 0 ? TimeSpan.Zero : RunTimes.BoundOf(bucket));
-        return (long)(index * 1000) * claim.Shape.Devices;
+        var seconds = History.Expect(claim, now).Index;
+        if (!claim.IsHolding && claim.Worked > TimeSpan.Zero) seconds += Restart.TotalSeconds;
+        return (long)(Math.Min(seconds, 1e9) * 1000) * claim.Shape.Devices;
     }
 
-    public long GroupOf(Claim claim) => claim.Worked == TimeSpan.Zero ? 0 : claim.Number + 1;
+    public long GroupOf(Claim claim) => claim.Worked == TimeSpan.Zero ? claim.Batch!.Number : -1 - claim.Number;
 
-    public bool MayStop(Claim holding, Claim waiting, TimeSpan now) => now - holding.Since >= Quantum && Rank(holding, now) / 2 > Rank(waiting, now);
+    public bool MayStop(Claim holding, Claim waiting, TimeSpan now) =>
+        now - holding.Since >= Quantum && Rank(holding, now) / 3 * 2 > Rank(waiting, now);
 }

@@ -137,9 +137,9 @@ public sealed partial class Scheduler
     }
 
     /// <summary>When one that holds is expected to end.</summary>
-    private TimeSpan EndOf(Claim claim, TimeSpan now)
+    private static TimeSpan EndOf(Claim claim, TimeSpan now)
     {
-        if (claim.ExpectedEnd <= now) claim.ExpectedEnd = now + history.Remaining(claim, now);
+        if (claim.ExpectedEnd <= now) claim.ExpectedEnd = now + History.Remaining(claim, now);
         return claim.ExpectedEnd;
     }
 

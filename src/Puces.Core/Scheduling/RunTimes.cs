@@ -1,57 +1,102 @@
 namespace Puces.Core.Scheduling;
 
 /// <summary>
-/// How long jobs of one class ran: counts in buckets that grow with the time, eight for each doubling, so that a class costs the same
-/// whatever it has seen.
+/// What is known of how long jobs of one kind run: those that ended by where they ended, and those that have not by how far they have
+/// come. Where it says little, the wider kind that it belongs to says the rest.
 /// </summary>
-public sealed class RunTimes
+internal sealed class RunTimes(RunTimes? wider, double weight)
 {
-    /// <summary>Buckets for each doubling of the time.</summary>
-    public const int PerDoubling = 8;
+    // Nobody has been seen to run so long: of those that come to a time, this share is gone before they come to its double.
+    // A tail that falls with the power 1.5 of the time, as run times of batch jobs do (Harchol-Balter, Downey, SIGMETRICS'96: 1 to 2).
+    private static readonly double Tail = 1 - Math.Pow(2, -1.5 / 8);
+    private static readonly int Shortest = Buckets.Of(TimeSpan.FromMinutes(1));
 
-    /// <summary>Enough for 2^27 seconds, four years.</summary>
-    public const int Buckets = 27 * PerDoubling + 1;
+    private readonly int[] _ended = new int[Buckets.Count];
+    private readonly int[] _reached = new int[Buckets.Count];
+    private double[]? _hazards;
+    private long _version, _seen = -1, _seenWider = -1;
+    private readonly Estimate[] _estimates = new Estimate[Buckets.Count];
 
-    private static readonly TimeSpan[] Bounds = [.. Enumerable.Range(0, Buckets).Select(b => TimeSpan.FromSeconds(Math.Round(Math.Pow(2, (double)b / PerDoubling), 3)))];
-    private readonly int[] _counts = new int[Buckets];
-    // For each bucket the sum of what fell into it, in seconds: their mean stands for them.
-    private readonly double[] _sums = new double[Buckets];
-
+    /// <summary>Jobs of this kind that ended.</summary>
     public int Count { get; private set; }
 
-    public void Add(TimeSpan time)
+    public RunTimes? Wider => wider;
+
+    /// <summary>Changes whenever an estimate may.</summary>
+    private long Version
     {
-        var bucket = BucketOf(time);
-        _counts[bucket]++;
-        _sums[bucket] += time.TotalSeconds;
-        Count++;
+        get
+        {
+            var current = wider?.Version ?? 0;
+            if (_seen == _version && _seenWider == current) return _stamp;
+            (_seen, _seenWider) = (_version, current);
+            _hazards = null;
+            return ++_stamp;
+        }
+    }
+    private long _stamp;
+
+    public int EndedIn(int bucket) => _ended[bucket];
+
+    public void End(int bucket, int count = 1)
+    {
+        _ended[bucket] += count;
+        Count += count;
+        _version++;
     }
 
-    internal int CountIn(int bucket) => _counts[bucket];
-
-    /// <summary>Seconds that stand for a bucket: the mean of what fell into it, its lower bound where nothing did.</summary>
-    internal double SecondsOf(int bucket) => _counts[bucket] > 0 ? _sums[bucket] / _counts[bucket] : Bounds[bucket].TotalSeconds;
-
-    /// <summary>The bucket of a time: the last whose lower bound is not above it.</summary>
-    public static int BucketOf(TimeSpan time)
+    /// <summary>One that has not ended has come from one bucket to another; -1 for not begun, or gone.</summary>
+    public void Reach(int from, int to)
     {
-        var at = Array.BinarySearch(Bounds, time);
-        return at >= 0 ? at : Math.Max(0, ~at - 1);
+        if (from >= 0) _reached[from]--;
+        if (to >= 0) _reached[to]++;
+        if (from > 0 || to > 0) _version++;
     }
 
-    /// <summary>The lower bound of a bucket.</summary>
-    public static TimeSpan BoundOf(int bucket) => Bounds[bucket];
-
-    /// <summary>The time within which this share ended, of those that ran longer than <paramref name="attained"/>.</summary>
-    public TimeSpan Quantile(double share, TimeSpan attained)
+    /// <summary>What is to be expected of one that has come to a bucket.</summary>
+    public Estimate At(int bucket)
     {
-        var from = attained <= TimeSpan.Zero ? 0 : BucketOf(attained) + 1;
-        var longer = 0;
-        for (var b = from; b < Buckets; b++) longer += _counts[b];
-        var wanted = share * longer;
-        for (var b = from; b < Buckets && longer > 0; b++)
-            if ((wanted -= _counts[b]) <= 0 && _counts[b] > 0) return TimeSpan.FromSeconds(SecondsOf(b));
-        // Longer than anything seen: as much again.
-        return attained + (attained > TimeSpan.FromHours(1) ? attained : TimeSpan.FromHours(1));
+        var version = Version;
+        if (_estimates[bucket] is { } known && known.Version == version) return known;
+        return _estimates[bucket] = EstimateAt(bucket, version);
     }
+
+    // The inverse of the Gittins index: the least, over all times to give up at, of the time to be spent for each job ended.
+    private Estimate EstimateAt(int from, long version)
+    {
+        var hazards = Hazards();
+        var (alive, spent, best, median) = (1.0, 0.0, double.MaxValue, -1.0);
+        for (var b = from; b < Buckets.Count && alive > 1e-6; b++)
+        {
+            var width = Buckets.Start(b + 1) - Buckets.Start(b);
+            var ends = alive * hazards[b];
+            spent += alive * width - ends * width / 2;
+            alive -= ends;
+            if (1 - alive > 1e-9) best = Math.Min(best, spent / (1 - alive));
+            if (median < 0 && alive <= 0.5) median = Buckets.Start(b + 1) - Buckets.Start(from);
+        }
+        return new(version, best, spent, median < 0 ? spent : median);
+    }
+
+    // For each bucket, which share of those that come to it end in it.
+    private double[] Hazards()
+    {
+        if (_hazards is not null) return _hazards;
+        _hazards = new double[Buckets.Count];
+        var above = wider?.Hazards();
+        var beyond = 0;   // those that came to a later bucket
+        for (var b = Buckets.Count - 1; b >= 0; b--)
+        {
+            var prior = above?[b] ?? (b < Shortest ? 0 : Tail);
+            _hazards[b] = (_ended[b] + weight * prior) / (_ended[b] + beyond + weight);
+            beyond += _ended[b] + _reached[b];
+        }
+        return _hazards;
+    }
+
+    /// <summary>What is to be expected, in seconds.</summary>
+    /// <param name="Index">Time to be spent for each job ended, by the best rule: smaller goes first.</param>
+    /// <param name="Mean">Mean time to go.</param>
+    /// <param name="Median">Half are gone within that.</param>
+    internal sealed record Estimate(long Version, double Index, double Mean, double Median);
 }

@@ -4,8 +4,9 @@ namespace Puces.Core.Scheduling;
 /// Decides who starts, who is stopped for whom, and when to look again: pure, deterministic, and the same live, in replay and in
 /// simulation. It is told of every change and keeps what it needs between passes, so that a pass costs what there is to decide.
 /// </summary>
-public sealed partial class Scheduler(IPolicy policy, Grid grid, History history)
+public sealed partial class Scheduler(IPolicy policy, Grid grid)
 {
+    private readonly History _history = new();
     private readonly Waitlist _waiting = new(policy);
     private readonly List<Claim> _holding = [];
     private readonly Plan _plan = new();
@@ -14,6 +15,8 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
     private readonly List<long> _blocked = [];
     private bool _isChanged, _isTick;
     private int _wanted;
+    // How many of those that hold may be stopped.
+    private int _yielding;
     private long _pass;
     private TimeSpan? _ticked;
     private long _freed = -1;
@@ -32,6 +35,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
     /// <param name="reserved">What was kept for it before this scheduler was made.</param>
     public void Add(Claim claim, TimeSpan now, Reserved? reserved = null)
     {
+        if (claim.Batch is null && policy.Learns) _history.Arrive(claim);
         if (reserved is not null && policy.Reserves) Restore(claim, reserved);
         _waiting.Add(claim, now);
         _isChanged = true;
@@ -40,6 +44,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
     /// <summary>A claim that held these parts before this scheduler was made.</summary>
     public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since)
     {
+        if (policy.Learns) _history.Arrive(claim);
         grid.Hold(parts);
         Begin(claim, parts, since);
         claim.GuestOf = guestOf;
@@ -49,6 +54,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
     public void Withdraw(Claim claim)
     {
         _waiting.Remove(claim);
+        if (policy.Learns) History.End(claim, null);
         Unreserve(claim);
         _isChanged = true;
         _promises.RemoveAll(p => p.For == claim && Break(p));
@@ -58,16 +64,27 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
     public void End(Claim claim, TimeSpan worked, TimeSpan now)
     {
         GiveBack(claim, now);
-        history.Learn(claim, worked);
-        policy.Learn(claim, worked);
+        if (policy.Learns) History.End(claim, worked);
     }
 
     /// <summary>A claim has left its devices before its end; of its work this much was kept in all. It does not wait until it is added again.</summary>
     public void Leave(Claim claim, TimeSpan worked, TimeSpan now)
     {
+        if (policy.Learns) History.Advance(claim, claim.Attained(now));
         GiveBack(claim, now);
         claim.Worked = worked;
     }
+
+    /// <summary>Everybody who waits, in the order in which they would be looked at now.</summary>
+    public IReadOnlyList<Claim> Line(TimeSpan now)
+    {
+        var line = _waiting.Groups.SelectMany(g => g.Claims).ToList();
+        line.Sort((a, b) => StandingOf(a, now).CompareTo(StandingOf(b, now)));
+        return line;
+    }
+
+    /// <summary>Whether one would be looked at before another, if both waited now.</summary>
+    public bool GoesBefore(Claim one, Claim other, TimeSpan now) => StandingOf(one, now).CompareTo(StandingOf(other, now)) < 0;
 
     /// <summary>Who starts, who shall stop, and what is reserved since the last call. Valid until the next.</summary>
     public Plan Decide(TimeSpan now)
@@ -81,13 +98,14 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
         if (_isChanged || _isTick || _freed != grid.Freed)
         {
             _ticked = last;
+            if (_isTick && policy.Learns) foreach (var holding in _holding) History.Advance(holding, holding.Attained(now));
             _isChanged = false;
             _pass++;
             if (policy.IsStrict) InLine(now);
             else InOrder(now);
             _freed = grid.Freed;
         }
-        _plan.Look = _waiting.Count > 0 && policy.Tick is { } next ? last + next : null;
+        _plan.Look = _waiting.Count > 0 && policy.Stops && _yielding > 0 && policy.Tick is { } next ? last + next : null;
         return _plan;
     }
 
@@ -148,6 +166,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
         Unreserve(claim);
         _holding.Add(claim);
+        if (claim.CanYield) _yielding++;
         foreach (var part in policy.IsStrict ? [] : parts)
         {
             while (_onNode.Count <= part.Node) _onNode.Add([]);
@@ -163,6 +182,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid, History history
         last.HoldingAt = claim.HoldingAt;
         _holding.RemoveAt(_holding.Count - 1);
         claim.HoldingAt = -1;
+        if (claim.CanYield) _yielding--;
         foreach (var part in policy.IsStrict ? [] : claim.Parts) _onNode[part.Node].Remove(claim);
         grid.Release(claim.Parts);
         claim.Parts = [];

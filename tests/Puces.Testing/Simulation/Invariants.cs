@@ -14,9 +14,15 @@ public enum Invariant
 }
 
 /// <summary>What a world shows of itself.</summary>
-public sealed record Living(IReadOnlyCollection<Job> Jobs, IReadOnlyDictionary<string, NodeUse> Nodes, DateTimeOffset? NextTick)
+/// <param name="Line">Who waits, the first first.</param>
+/// <param name="IsMoving">Devices are kept for somebody until others have left theirs.</param>
+public sealed record Living(
+    IReadOnlyCollection<Job> Jobs, IReadOnlyDictionary<string, NodeUse> Nodes, DateTimeOffset? NextTick, IReadOnlyList<JobId> Line, bool IsMoving,
+    Func<JobId, JobId, bool> Ahead)
 {
-    public static Living Of(World world) => new(world.Jobs, world.Nodes, world.NextTick);
+    public static Living Of(World world, DateTimeOffset now) => new(
+        world.Jobs, world.Nodes, world.NextTick, world.Line(now),
+        world.Jobs.Any(j => j.State is JobState.Stopping { Reason: StopReason.Preempted }), (a, b) => world.GoesBefore(a, b, now));
 }
 
 /// <summary>Everything at one moment: the world, what is stored, and what truly is outside.</summary>
@@ -135,35 +141,55 @@ public static class Invariants
         }
     }
 
+    /// <summary>Nobody took what one who goes before it could have used now, or what is reserved for it.</summary>
     private static void CheckOrder(Living world, Outcome outcome)
     {
-        foreach (var effect in outcome.Effects)
+        var starts = outcome.Effects.OfType<Effect.Start>().ToDictionary(s => s.Attempt.Job, s => s.Allocation);
+        if (starts.Count == 0) return;
+        var before = world.Nodes.Values.ToDictionary(u => u.Node.Id, u => u, StringComparer.Ordinal);
+        foreach (var share in starts.Values.SelectMany(a => a.Shares))
         {
-            if (effect is not Effect.Start start) continue;
-            var lower = world.Jobs.First(j => j.Id == start.Attempt.Job);
-            foreach (var higher in world.Jobs)
+            var use = before[share.Node];
+            before[share.Node] = use with
             {
-                if (higher.State is not JobState.Queued { NotBefore: null } || Turn.Of(higher) > Turn.Of(lower)) continue;
-                if (world.Nodes.Values.Count(n => Placement.CouldFit(higher.Request, n.Node)) < higher.Request.Nodes) continue;
-                foreach (var share in start.Allocation.Shares)
-                    Require(!Placement.CouldFit(higher.Request, world.Nodes[share.Node].Node), Invariant.NoInversion, $"job {lower.Id} starts on {share.Node}, which job {higher.Id} waits for before it");
+                Free = [.. use.Free.Concat(share.Devices).Order()], FreeMilliCpus = use.FreeMilliCpus + share.MilliCpus, FreeMemory = use.FreeMemory + share.Memory,
+            };
+        }
+        foreach (var higher in world.Line)
+        {
+            var job = world.Jobs.First(j => j.Id == higher);
+            foreach (var node in ((JobState.Queued)job.State).Reserved?.Nodes ?? [])
+            {
+                // What was free there is free still, but for those that can be stopped or are gone by then.
+                if (!world.Nodes.TryGetValue(node, out var use) || job.Request.Gpus.Count == 0) continue;
+                var staying = starts.Where(s => world.Jobs.First(j => j.Id == s.Key) is { CanYield: false, Limit: null } && !world.Ahead(s.Key, higher))
+                    .SelectMany(s => s.Value.Shares).Where(s => s.Node == node).Sum(s => s.Devices.Count);
+                Require(staying == 0 || use.Free.Count >= Math.Min(job.Request.Gpus[0].Count, before[node].Free.Count),
+                    Invariant.NoInversion, $"a job starts on {node}, which is reserved for job {higher}");
             }
+        }
+        if (world.Line is [var first, ..])
+        {
+            var job = world.Jobs.First(j => j.Id == first);
+            var lower = starts.Keys.Where(s => !world.Ahead(s, first)).ToList();
+            Require(lower.Count == 0 || Placement.Find(job.Request, [.. before.Values]) is null || starts.Keys.Any(s => world.Ahead(s, first)),
+                Invariant.NoInversion, $"job {lower.FirstOrDefault()} starts, and job {first}, which goes before it, could have");
         }
     }
 
     private static void CheckWaits(Living world)
     {
         NodeUse[] nodes = [.. world.Nodes.Values];
-        Job? head = null;
         foreach (var job in world.Jobs)
         {
             if (job.State is not JobState.Queued queued) continue;
             Require(Waiting.Reason(job.Request, nodes).Length > 0, Invariant.WaitExplained, $"job {job.Id} waits for no reason");
             if (queued.NotBefore is not null)
                 Require(world.NextTick <= queued.NotBefore, Invariant.WaitExplained, $"job {job.Id} is held until {queued.NotBefore}, and nobody wakes it");
-            else if (head is null || Turn.Of(job) < Turn.Of(head)) head = job;
         }
-        Require(head is null || Placement.Find(head.Request, nodes) is null, Invariant.WaitExplained, $"job {head?.Id} is first in line, fits, and waits");
+        if (world.Line is not [var first, ..] || world.IsMoving) return;
+        var head = world.Jobs.First(j => j.Id == first);
+        Require(Placement.Find(head.Request, nodes) is null, Invariant.WaitExplained, $"job {head.Id} is first in line, fits, and waits");
     }
 
     /// <summary>What lives is what is stored, and a world made from the store decides nothing anew.</summary>

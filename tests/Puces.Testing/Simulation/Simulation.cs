@@ -254,7 +254,7 @@ public sealed class Simulation
         foreach (var node in _nodes) node.AddProcesses(_processes);
         if (_processes.Count == 0 && committed is null) return;
         Invariants.Check(new(
-            _daemon is null ? null : Living.Of(_daemon.World), _store, _processes, EndOf, tag => _nodes.Exists(n => n.Keeps(tag)),
+            _daemon is null ? null : Living.Of(_daemon.World, _now), _store, _processes, EndOf, tag => _nodes.Exists(n => n.Keeps(tag)),
             _scenario.Requests.Where(r => r.Acknowledged is not null).Select(r => r.Acknowledged!.Value), _now, committed, isFinal));
     }
 

@@ -10,7 +10,7 @@ public sealed class InvariantTests
 {
     private readonly Cluster _cluster = new Cluster().Node("office/a", gpus: 4).Node("office/b", gpus: 4);
 
-    private Scene Now() => new(Living.Of(_cluster.World), _cluster.Store, [], _ => null, _ => false, [], _cluster.Now, _cluster.Last);
+    private Scene Now() => new(Living.Of(_cluster.World, _cluster.Now), _cluster.Store, [], _ => null, _ => false, [], _cluster.Now, _cluster.Last);
 
     private Process ProcessOf(JobId id, int rank = 0) => new(_cluster.Attempt(id).Nodes[rank], _cluster[id].Attempt, rank, _cluster[id].State.Held!.Shares[rank]);
 
