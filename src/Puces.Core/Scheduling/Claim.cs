@@ -27,6 +27,9 @@ public sealed class Claim
     /// <summary>It may be stopped for another, and goes on later from its checkpoint.</summary>
     public bool CanYield { get; init; }
 
+    /// <summary>The number of the first of those that it came together with, where that is known from before; zero where not.</summary>
+    public long Kin { get; init; }
+
     /// <summary>Names of nodes that it shall not be given.</summary>
     public IReadOnlySet<string>? Avoid { get; set; }
 
@@ -56,6 +59,9 @@ public sealed class Claim
     // Where it stands in the waitlist and among those that hold.
     internal Group? Group { get; set; }
     internal long Rank { get; set; }
+    /// <summary>The number of the first of those that it came together with.</summary>
+    public long BatchNumber => Batch?.Number ?? 0;
+
     // What is known of its kind, and which bucket of time it is known to have come to.
     internal History.Batch? Batch { get; set; }
     internal int Reached { get; set; }

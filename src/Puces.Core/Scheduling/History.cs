@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>
@@ -10,34 +12,85 @@ public sealed class History
     /// <summary>Jobs of one kind that came no further apart than this came together.</summary>
     public static readonly TimeSpan Together = TimeSpan.FromMinutes(10);
 
+    /// <summary>Names that are told apart; what comes beyond goes by its project and devices.</summary>
+    public const int MostKinds = 10_000;
+
     private readonly RunTimes _all = new(null, 1);
     private readonly Dictionary<(string Project, int Devices), RunTimes> _sizes = [];
-    private readonly Dictionary<Kin, RunTimes> _kinds = [];
-    private readonly Dictionary<Kin, Batch> _latest = [];
+    private readonly Dictionary<Kind, RunTimes> _kinds = [];
+    private readonly Dictionary<Kind, Batch> _latest = [];
+    private readonly Dictionary<long, Batch> _batches = [];
+    private readonly HashSet<Kind> _changedKinds = [];
+    private readonly HashSet<long> _changedBatches = [];
 
     /// <summary>Jobs that are alike in what their owners say of them.</summary>
-    private readonly record struct Kin(string Project, string Owner, string Name, int Devices);
+    internal readonly record struct Kind(string Project, string Owner, string Name, int Devices)
+    {
+        public string Key => string.Create(CultureInfo.InvariantCulture, $"{Devices}\n{Project}\n{Owner}\n{Name}");
+        public bool IsBlank => Owner.Length + Name.Length == 0;
+    }
 
     /// <summary>Jobs of one kind that came together.</summary>
-    internal sealed class Batch(long number, RunTimes times)
+    internal sealed class Batch(long number, Kind kind, RunTimes times, TimeSpan last)
     {
         /// <summary>The number of the first of them.</summary>
         public long Number { get; } = number;
+        public Kind Kind { get; } = kind;
         public RunTimes Times { get; } = times;
-        public TimeSpan Last { get; set; }
+        public TimeSpan Last { get; set; } = last;
         public int Live { get; set; }
     }
 
-    /// <summary>A claim has come.</summary>
-    public void Arrive(Claim claim)
+    /// <summary>What was learned before, as <see cref="TakeLearned"/> gave it. Call this before anything else.</summary>
+    public void Load(IEnumerable<(string Key, string Counts)> learned)
     {
-        var kin = KinOf(claim);
-        if (!_latest.TryGetValue(kin, out var batch) || claim.Submitted - batch.Last > Together)
-            _latest[kin] = batch = new(claim.Number, new(TimesOf(kin), 0.5));
-        (batch.Last, claim.Batch) = (claim.Submitted, batch);
-        batch.Live++;
-        claim.Reached = 0;
+        foreach (var (key, counts) in learned)
+        {
+            if (key.StartsWith('#'))
+            {
+                _restored[key] = counts;
+                continue;
+            }
+            var parts = key.Split('\n');
+            if (parts.Length != 4 || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var devices)) continue;
+            Read(counts, TimesOf(new(parts[1], parts[2], parts[3], devices)));
+        }
+    }
+
+    // Counts of batches whose claims have not arrived yet: only the batch's own, since its kind has them already.
+    private readonly Dictionary<string, string> _restored = [];
+
+    /// <summary>What is different since the last call, to be stored: a key, and counts as text; empty where the key is to be forgotten.</summary>
+    public IReadOnlyCollection<KeyValuePair<string, string>> TakeLearned()
+    {
+        if (_changedKinds.Count + _changedBatches.Count == 0) return [];
+        var taken = _changedKinds.Select(k => KeyValuePair.Create(k.Key, Write(TimesOf(k))))
+            .Concat(_changedBatches.Select(n => KeyValuePair.Create(KeyOf(n), _batches.TryGetValue(n, out var batch) ? Write(batch.Times) : "")))
+            .OrderBy(p => p.Key, StringComparer.Ordinal).ToArray();
+        _changedKinds.Clear();
+        _changedBatches.Clear();
+        return taken;
+    }
+
+    private static string KeyOf(long batch) => string.Create(CultureInfo.InvariantCulture, $"#{batch}");
+
+    /// <summary>A claim has come, and belongs to those that it came together with.</summary>
+    /// <param name="batch">The number of their first, where that is known from before; zero where not.</param>
+    public void Arrive(Claim claim, long batch = 0)
+    {
+        var kind = Known(new(claim.Project, claim.Owner, Plain(claim.Name), claim.Shape.Devices));
+        var mine = batch > 0 ? _batches.GetValueOrDefault(batch) : _latest.GetValueOrDefault(kind) is { } last && claim.Submitted - last.Last <= Together ? last : null;
+        if (mine is null)
+        {
+            mine = new(batch > 0 ? batch : claim.Number, kind, new(TimesOf(kind), 0.5), claim.Submitted);
+            if (_restored.Remove(KeyOf(mine.Number), out var counts)) Read(counts, mine.Times, isOwn: true);
+        }
+        if (mine.Last < claim.Submitted || mine.Live == 0) mine.Last = claim.Submitted;
+        if (!_latest.TryGetValue(kind, out var latest) || latest.Number <= mine.Number) _latest[kind] = mine;
+        if (mine.Live++ == 0) _batches[mine.Number] = mine;
+        (claim.Batch, claim.Reached) = (mine, 0);
         Advance(claim, claim.Worked);
+        if (_latest.Count > 2 * _batches.Count + 1000) Tidy(claim.Submitted);
     }
 
     /// <summary>A claim has come so far without having ended.</summary>
@@ -45,19 +98,23 @@ public sealed class History
     {
         var reached = Buckets.Of(attained);
         if (reached <= claim.Reached) return;
-        for (var times = claim.Batch!.Times; times is not null; times = times.Wider) times.Reach(claim.Reached == 0 ? -1 : claim.Reached, reached);
+        for (var times = claim.Batch!.Times; times is not null; times = times.Wider) times.Reach(claim.Reached, reached);
         claim.Reached = reached;
     }
 
     /// <summary>A claim has ended, having worked this long in all; null where it says nothing, having been cancelled before it began.</summary>
-    public static void End(Claim claim, TimeSpan? worked)
+    public void End(Claim claim, TimeSpan? worked)
     {
-        for (var times = claim.Batch!.Times; times is not null; times = times.Wider)
+        var batch = claim.Batch!;
+        for (var times = batch.Times; times is not null; times = times.Wider)
         {
-            if (claim.Reached > 0) times.Reach(claim.Reached, -1);
+            if (claim.Reached > 0) times.Reach(claim.Reached, 0);
             if (worked is { } time) times.End(Buckets.Of(time));
         }
-        claim.Batch.Live--;
+        if (worked is not null) _changedKinds.Add(batch.Kind);
+        // Of those that came together only what the ones that are left may need is kept.
+        if (batch.Times.Count > (worked is null ? 0 : 1) || batch.Live > 1 && worked is not null) _changedBatches.Add(batch.Number);
+        if (--batch.Live == 0) _batches.Remove(batch.Number);
     }
 
     internal static RunTimes.Estimate Expect(Claim claim, TimeSpan now) => claim.Batch!.Times.At(Buckets.Of(claim.Attained(now)));
@@ -70,20 +127,37 @@ public sealed class History
         return left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1);
     }
 
-    private RunTimes TimesOf(Kin kin)
+    private RunTimes TimesOf(Kind kind)
     {
-        if (!_sizes.TryGetValue((kin.Project, kin.Devices), out var size)) _sizes[(kin.Project, kin.Devices)] = size = new(_all, 8);
-        if (kin.Owner.Length + kin.Name.Length == 0) return size;
-        if (!_kinds.TryGetValue(kin, out var times)) _kinds[kin] = times = new(size, 2);
-        return times;
+        if (!_sizes.TryGetValue((kind.Project, kind.Devices), out var size)) _sizes[(kind.Project, kind.Devices)] = size = new(_all, 8);
+        if (_kinds.TryGetValue(kind, out var times)) return times;
+        return kind.IsBlank ? size : _kinds[kind] = new(size, 2);
     }
 
-    private static Kin KinOf(Claim claim) => new(claim.Project, claim.Owner, Plain(claim.Name), claim.Shape.Devices);
+    // A name beyond those that are told apart goes with all others of its project.
+    private Kind Known(Kind kind) => kind.IsBlank || _kinds.Count < MostKinds || _kinds.ContainsKey(kind) ? kind : kind with { Owner = "*", Name = "" };
+
+    // Those that came together and are all gone have told the others what they can.
+    private void Tidy(TimeSpan now)
+    {
+        foreach (var kind in _latest.Where(l => l.Value.Live == 0 && now - l.Value.Last > Together).Select(l => l.Key).ToList()) _latest.Remove(kind);
+    }
 
     /// <summary>A name without its numbers: <c>sweep-lr0.01-3</c> and <c>sweep-lr0.02-4</c> are one.</summary>
-    private static string Plain(string name)
+    private static string Plain(string name) => name.Any(char.IsAsciiDigit) ? string.Concat(name.Where(c => !char.IsAsciiDigit(c))) : name;
+
+    /// <summary>Such as <c>40:3 41:1</c>: three ended in bucket 40.</summary>
+    private static string Write(RunTimes times) => string.Join(' ', Enumerable.Range(0, Buckets.Count).Where(b => times.EndedIn(b) > 0)
+        .Select(b => string.Create(CultureInfo.InvariantCulture, $"{b}:{times.EndedIn(b)}")));
+
+    private static void Read(string counts, RunTimes into, bool isOwn = false)
     {
-        if (!name.Any(char.IsAsciiDigit)) return name;
-        return string.Concat(name.Where(c => !char.IsAsciiDigit(c)));
+        foreach (var pair in counts.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var colon = pair.IndexOf(':', StringComparison.Ordinal);
+            if (!int.TryParse(pair.AsSpan(0, Math.Max(0, colon)), NumberStyles.None, CultureInfo.InvariantCulture, out var bucket)
+                || !int.TryParse(pair.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var count) || bucket >= Buckets.Count) continue;
+            for (var times = into; times is not null; times = isOwn ? null : times.Wider) times.End(bucket, count);
+        }
     }
 }

@@ -11,54 +11,54 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     private static readonly double Tail = 1 - Math.Pow(2, -1.5 / 8);
     private static readonly int Shortest = Buckets.Of(TimeSpan.FromMinutes(1));
 
-    private readonly int[] _ended = new int[Buckets.Count];
-    private readonly int[] _reached = new int[Buckets.Count];
+    // None of these while nothing is known of this kind itself: then it is as the wider one.
+    private int[]? _ended, _reached;
     private double[]? _hazards;
-    private long _version, _seen = -1, _seenWider = -1;
-    private readonly Estimate[] _estimates = new Estimate[Buckets.Count];
+    private Estimate?[]? _estimates;
+    private long _version, _seen = -1, _seenWider = -1, _stamp;
 
     /// <summary>Jobs of this kind that ended.</summary>
     public int Count { get; private set; }
 
     public RunTimes? Wider => wider;
 
-    /// <summary>Changes whenever an estimate may.</summary>
-    private long Version
-    {
-        get
-        {
-            var current = wider?.Version ?? 0;
-            if (_seen == _version && _seenWider == current) return _stamp;
-            (_seen, _seenWider) = (_version, current);
-            _hazards = null;
-            return ++_stamp;
-        }
-    }
-    private long _stamp;
-
-    public int EndedIn(int bucket) => _ended[bucket];
+    public int EndedIn(int bucket) => _ended?[bucket] ?? 0;
 
     public void End(int bucket, int count = 1)
     {
-        _ended[bucket] += count;
+        (_ended ??= new int[Buckets.Count])[bucket] += count;
         Count += count;
         _version++;
     }
 
-    /// <summary>One that has not ended has come from one bucket to another; -1 for not begun, or gone.</summary>
+    /// <summary>One that has not ended has come from one bucket to another; zero for one that has not begun, or is gone.</summary>
     public void Reach(int from, int to)
     {
-        if (from >= 0) _reached[from]--;
-        if (to >= 0) _reached[to]++;
-        if (from > 0 || to > 0) _version++;
+        _reached ??= new int[Buckets.Count];
+        if (from > 0) _reached[from]--;
+        if (to > 0) _reached[to]++;
+        _version++;
     }
 
     /// <summary>What is to be expected of one that has come to a bucket.</summary>
     public Estimate At(int bucket)
     {
-        var version = Version;
+        if (IsBlank) return wider!.At(bucket);
+        var version = Stamp();
+        _estimates ??= new Estimate?[Buckets.Count];
         if (_estimates[bucket] is { } known && known.Version == version) return known;
         return _estimates[bucket] = EstimateAt(bucket, version);
+    }
+
+    private bool IsBlank => wider is not null && _ended is null && _reached is null;
+
+    /// <summary>Changes whenever an estimate may.</summary>
+    private long Stamp()
+    {
+        var above = wider?.Stamp() ?? 0;
+        if (_seen == _version && _seenWider == above) return _stamp;
+        (_seen, _seenWider, _hazards) = (_version, above, null);
+        return ++_stamp;
     }
 
     // The inverse of the Gittins index: the least, over all times to give up at, of the time to be spent for each job ended.
@@ -81,6 +81,7 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     // For each bucket, which share of those that come to it end in it.
     private double[] Hazards()
     {
+        if (IsBlank) return wider!.Hazards();
         if (_hazards is not null) return _hazards;
         _hazards = new double[Buckets.Count];
         var above = wider?.Hazards();
@@ -88,8 +89,9 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
         for (var b = Buckets.Count - 1; b >= 0; b--)
         {
             var prior = above?[b] ?? (b < Shortest ? 0 : Tail);
-            _hazards[b] = (_ended[b] + weight * prior) / (_ended[b] + beyond + weight);
-            beyond += _ended[b] + _reached[b];
+            var ended = EndedIn(b);
+            _hazards[b] = (ended + weight * prior) / (ended + beyond + weight);
+            beyond += ended + (_reached?[b] ?? 0);
         }
         return _hazards;
     }

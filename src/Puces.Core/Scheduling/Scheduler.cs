@@ -23,6 +23,10 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     public IPolicy Policy => policy;
     public Grid Grid => grid;
+
+    /// <summary>What it has learned.</summary>
+    public History History => _history;
+
     public int WaitingCount => _waiting.Count;
 
     /// <summary>Devices that all who wait ask for together.</summary>
@@ -35,7 +39,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <param name="reserved">What was kept for it before this scheduler was made.</param>
     public void Add(Claim claim, TimeSpan now, Reserved? reserved = null)
     {
-        if (claim.Batch is null && policy.Learns) _history.Arrive(claim);
+        if (claim.Batch is null && policy.Learns) _history.Arrive(claim, claim.Kin);
         if (reserved is not null && policy.Reserves) Restore(claim, reserved);
         _waiting.Add(claim, now);
         _isChanged = true;
@@ -44,7 +48,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>A claim that held these parts before this scheduler was made.</summary>
     public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since)
     {
-        if (policy.Learns) _history.Arrive(claim);
+        if (policy.Learns) _history.Arrive(claim, claim.Kin);
         grid.Hold(parts);
         Begin(claim, parts, since);
         claim.GuestOf = guestOf;
@@ -54,7 +58,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     public void Withdraw(Claim claim)
     {
         _waiting.Remove(claim);
-        if (policy.Learns) History.End(claim, null);
+        if (policy.Learns) _history.End(claim, null);
         Unreserve(claim);
         _isChanged = true;
         _promises.RemoveAll(p => p.For == claim && Break(p));
@@ -64,7 +68,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     public void End(Claim claim, TimeSpan worked, TimeSpan now)
     {
         GiveBack(claim, now);
-        if (policy.Learns) History.End(claim, worked);
+        if (policy.Learns) _history.End(claim, worked);
     }
 
     /// <summary>A claim has left its devices before its end; of its work this much was kept in all. It does not wait until it is added again.</summary>

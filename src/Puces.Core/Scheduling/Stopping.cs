@@ -10,8 +10,8 @@ public sealed partial class Scheduler
     private readonly List<(TimeSpan? Ticked, long Rank)> _refused = [];
     private readonly List<Clearing> _clearings = [];
 
-    /// <summary>One node, and who would have to leave it.</summary>
-    private readonly record struct Clearing(int Node, int Cost, IReadOnlyList<Claim> Victims);
+    /// <summary>One node, who would have to leave it, and the lowest rank among them: the higher it is, the less is lost by it.</summary>
+    private readonly record struct Clearing(int Node, long Least, IReadOnlyList<Claim> Victims);
 
     private bool TryStop(Claim claim, TimeSpan now)
     {
@@ -31,7 +31,7 @@ public sealed partial class Scheduler
         return false;
     }
 
-    /// <summary>The parts that stopping the cheapest victims would free; null where no victims would do.</summary>
+    /// <summary>The parts that stopping others would free; null where that would not do.</summary>
     private Part[]? Clear(Claim claim, Way way, TimeSpan now)
     {
         if (way.Rest > 0) return null;
@@ -39,7 +39,7 @@ public sealed partial class Scheduler
         for (var node = 0; node < grid.Count; node++)
             if (grid.IsOpen(node) && grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
         if (_clearings.Count < way.Nodes) return null;
-        _clearings.Sort((a, b) => a.Cost != b.Cost ? a.Cost.CompareTo(b.Cost) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
+        _clearings.Sort((a, b) => a.Least != b.Least ? b.Least.CompareTo(a.Least) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
         var parts = new Part[way.Nodes];
         for (var i = 0; i < parts.Length; i++)
         {
@@ -56,23 +56,21 @@ public sealed partial class Scheduler
         return parts;
     }
 
-    /// <summary>The cheapest way to make room on one node: the victims that go furthest back in line first.</summary>
+    /// <summary>The way to make room on one node: those that go furthest back in line first.</summary>
     private Clearing? ClearingOf(int node, Claim claim, Way way, TimeSpan now)
     {
         var missing = way.Devices - BitOperations.PopCount(grid.FreeOf(way, node));
-        if (missing <= 0) return new(node, 0, []);
+        if (missing <= 0) return new(node, long.MaxValue, []);
         List<Claim>? victims = null;
         foreach (var holding in On(node))
             if (holding is { CanYield: true, IsLeaving: false } && policy.MayStop(holding, claim, now)) (victims ??= []).Add(holding);
         if (victims is null) return null;
         victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
-        var cost = 0;
         for (var i = 0; i < victims.Count; i++)
         {
             foreach (var part in victims[i].Parts)
                 if (part.Node == node) missing -= BitOperations.PopCount(grid.Usable(way, part));
-            cost += victims[i].Shape.Devices;
-            if (missing <= 0) return new(node, cost, victims.GetRange(0, i + 1));
+            if (missing <= 0) return new(node, policy.Rank(victims[i], now), victims.GetRange(0, i + 1));
         }
         return null;
     }
