@@ -29,6 +29,8 @@ public abstract record Change
     public sealed record JobSet(Job Job, ReadOnlyMemory<byte>? Spec = null, IdempotencyKey? Key = null) : Change;
     public sealed record AttemptSet(AttemptRecord Attempt) : Change;
     public sealed record PoolSet(Pool Pool) : Change;
+    /// <summary>Something that the engine wrote down to go by later; null where it may be forgotten.</summary>
+    public sealed record NoteSet(string Key, string? Text) : Change;
     public sealed record SecretSet(string Name, ReadOnlyMemory<byte>? Encrypted, DateTimeOffset At) : Change;
 }
 

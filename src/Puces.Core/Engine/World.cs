@@ -38,10 +38,12 @@ public sealed partial class World
     /// <summary>The world as it was stored. Follow with <see cref="Resume"/> for what must be done again.</summary>
     public World(
         IEnumerable<Job> jobs, IEnumerable<AttemptRecord> attempts, IEnumerable<Pool> pools,
-        IEnumerable<(IdempotencyKey Key, JobId Job)> keys, long lastJob, long lastEvent, DateTimeOffset now,
+        IEnumerable<(IdempotencyKey Key, JobId Job)> keys, long lastJob, long lastEvent,
+        IEnumerable<KeyValuePair<string, string>> notes, DateTimeOffset now,
         string policy = "puces") : this(policy)
     {
         (_lastJob, _lastEvent) = (lastJob, lastEvent);
+        Recall(notes);
         foreach (var pool in pools) _pools[pool.Name] = pool;
         foreach (var pool in _pools.Keys) _opening[pool] = 1;
         foreach (var (key, job) in keys) Remember(key, job, now);
@@ -120,8 +122,8 @@ public sealed partial class World
         var retry = c.Job.Retry == Retry.None ? Retry.None : c.Job.Retry;
         var job = new Job(new(++_lastJob), c.Job.Name, c.Job.Project, c.Job.Owner, c.Job.Priority, request, retry, batch.Now,
             new JobState.Queued(batch.Now), c.Job.Expected, Limit: c.Job.Limit, CanYield: c.Job.CanYield);
-        _jobs[job.Id] = job;
         Wait(job, (JobState.Queued)job.State, batch.Now);
+        _jobs[job.Id] = job = job with { Kin = _claims[job.Id].BatchNumber };
         if (c.Key is { } given) Remember(given, job.Id, batch.Now);
         batch.New(job, c.Spec, c.Key);
         batch.Say("submitted", $"job {job.Id} ({job.Name}) asks for {request}", job);

@@ -98,11 +98,11 @@ public sealed partial class World
         if (first is not null && job.State is not JobState.Stopping { Reason: StopReason.Cancelled } && Again(ref job, first))
         {
             job = job with { Worked = live.Record.Checkpoint is null ? job.Worked : job.Worked + worked };
-            _scheduler.Leave(claim, job.Worked, Clock(batch.Now));
+            _scheduler.Leave(claim, job.Worked);
             Requeue(job, reason!, batch);
             return;
         }
-        _scheduler.End(claim, claim.Worked + worked, Clock(batch.Now));
+        _scheduler.End(claim, claim.Worked + worked);
         if (first is null) End(job, JobResult.Succeeded, 0, started, null, batch);
         else if (job.State is JobState.Stopping { Reason: StopReason.Cancelled }) End(job, JobResult.Cancelled, first.Verdict is { ExitCode: not 0 } v ? v.ExitCode : 143, started, "cancelled", batch);
         else End(job, JobResult.Failed, code is 0 ? 1 : code, started, reason, batch);

@@ -31,8 +31,19 @@ public sealed partial class World
         {
             Number = job.Id.Value, Shape = _shapes.Of(job.Request), Submitted = Clock(job.Submitted), Project = job.Project, Owner = job.Owner,
             Name = job.Name, Priority = job.Priority, Expected = job.Expected, Limit = job.Limit, CanYield = job.CanYield, Worked = job.Worked,
-            Preemptions = job.Preemptions,
+            Preemptions = job.Preemptions, Kin = job.Kin,
         };
+    }
+
+    // Keys of notes begin with what they are about.
+    private const string RunTimesNote = "run-times/";
+
+    private void Recall(IEnumerable<KeyValuePair<string, string>> notes) => _scheduler.History.Load(
+        notes.Where(n => n.Key.StartsWith(RunTimesNote, StringComparison.Ordinal)).Select(n => (n.Key[RunTimesNote.Length..], n.Value)));
+
+    private void Note(Batch batch)
+    {
+        foreach (var (key, text) in _scheduler.History.TakeLearned()) batch.Add(new Change.NoteSet(RunTimesNote + key, text.Length > 0 ? text : null));
     }
 
     private void Restore(Job job, Allocation held, AttemptRecord attempt)
@@ -68,6 +79,7 @@ public sealed partial class World
             if (_jobs.TryGetValue(new(claim.Number), out var job) && job.State is JobState.Queued queued)
                 Set(job with { State = queued with { Reserved = claim.Reserved is { } r ? new([.. r.Nodes.Select(n => _grid.NodeAt(n).Id)], Time(r.At)) : null } }, batch);
         }
+        Note(batch);
         _look = plan.Look is { } look ? Time(look) : null;
     }
 

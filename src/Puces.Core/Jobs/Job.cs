@@ -8,6 +8,7 @@ namespace Puces.Core.Jobs;
 /// <param name="Limit">The longest that one attempt may run; null for ever.</param>
 /// <param name="CanYield">It saves itself, and may be stopped for another.</param>
 /// <param name="Worked">Work of earlier attempts that was saved.</param>
+/// <param name="Kin">The number of the first of the jobs that it came together with.</param>
 /// <param name="Preemptions">Attempts that were stopped for another job.</param>
 /// <param name="Refusals">The last attempts, as many as were refused one after the other.</param>
 public sealed record Job(
@@ -17,7 +18,8 @@ public sealed record Job(
     TimeSpan? Limit = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool CanYield = false,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Worked = default,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Preemptions = 0)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Preemptions = 0,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Kin = 0)
 {
     public AttemptId Attempt => new(Id, Attempts);
 }

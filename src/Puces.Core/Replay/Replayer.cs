@@ -140,7 +140,7 @@ public sealed class Replayer
         var worked = _now - claim.Since - run.Loading;
         // Stopped while it was loading: that much of the cost was not paid.
         if (worked < TimeSpan.Zero) (_lost, worked) = (_lost + worked * claim.Shape.Devices, TimeSpan.Zero);
-        _scheduler.Leave(claim, claim.Worked + worked, _now);
+        _scheduler.Leave(claim, claim.Worked + worked);
         _scheduler.Add(claim, _now);
     }
 
@@ -149,7 +149,7 @@ public sealed class Replayer
         ref var run = ref _runs[job];
         run.End = _now;
         _held += (_now - run.Claim!.Since) * run.Claim.Shape.Devices;
-        _scheduler.End(run.Claim, run.Claim.Duration!.Value, _now);
+        _scheduler.End(run.Claim, run.Claim.Duration!.Value);
         run.Claim = null;
     }
 

@@ -80,6 +80,22 @@ public sealed partial class Grid
         return part with { MilliCpus = Math.Min(Least(way, way.Devices, slot.Node), slot.FreeMilliCpus), Memory = Math.Min(way.Memory.Bytes, slot.FreeMemory) };
     }
 
+    /// <summary>What a node still lacks to carry one part of a way; nothing where a number is not above zero.</summary>
+    internal readonly record struct Room(int Devices, int MilliCpus, long Memory)
+    {
+        public bool IsEnough => Devices <= 0 && MilliCpus <= 0 && Memory <= 0;
+    }
+
+    internal Room RoomOn(Way way, int node)
+    {
+        var slot = _slots[node];
+        return new(way.Devices - BitOperations.PopCount(FreeOf(way, node)), Least(way, way.Devices, slot.Node) - slot.FreeMilliCpus, way.Memory.Bytes - slot.FreeMemory);
+    }
+
+    /// <summary>The room once a part on the node is given back.</summary>
+    internal Room Add(Room room, Way way, in Part part) =>
+        new(room.Devices - BitOperations.PopCount(Usable(way, part)), room.MilliCpus - part.MilliCpus, room.Memory - part.Memory);
+
     /// <summary>Devices of a node that are free and will do.</summary>
     internal ulong FreeOf(Way way, int node) => _slots[node].Free & MaskOf(way, _slots[node].Kind);
 

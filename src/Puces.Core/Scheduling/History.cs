@@ -89,15 +89,15 @@ public sealed class History
         if (!_latest.TryGetValue(kind, out var latest) || latest.Number <= mine.Number) _latest[kind] = mine;
         if (mine.Live++ == 0) _batches[mine.Number] = mine;
         (claim.Batch, claim.Reached) = (mine, 0);
-        Advance(claim, claim.Worked);
+        Reach(claim, claim.Worked);
         if (_latest.Count > 2 * _batches.Count + 1000) Tidy(claim.Submitted);
     }
 
     /// <summary>A claim has come so far without having ended.</summary>
-    public static void Advance(Claim claim, TimeSpan attained)
+    public static void Reach(Claim claim, TimeSpan attained)
     {
         var reached = Buckets.Of(attained);
-        if (reached <= claim.Reached) return;
+        if (reached == claim.Reached) return;
         for (var times = claim.Batch!.Times; times is not null; times = times.Wider) times.Reach(claim.Reached, reached);
         claim.Reached = reached;
     }

@@ -122,16 +122,16 @@ public sealed partial class Scheduler
     /// <summary>When a node is expected to have room for one part.</summary>
     private TimeSpan RoomAt(int node, Way way, TimeSpan now)
     {
-        var missing = way.Devices - BitOperations.PopCount(grid.FreeOf(way, node));
-        if (missing <= 0 && way.Devices > 0) return now;
+        var room = grid.RoomOn(way, node);
+        if (room.IsEnough) return now;
         _leaving.Clear();
         foreach (var holding in On(node)) _leaving.Add((EndOf(holding, now), holding));
         _leaving.Sort((a, b) => a.At != b.At ? a.At.CompareTo(b.At) : a.Claim.Number.CompareTo(b.Claim.Number));
         foreach (var (at, holding) in _leaving)
         {
             foreach (var part in holding.Parts)
-                if (part.Node == node) missing -= BitOperations.PopCount(grid.Usable(way, part));
-            if (missing <= 0) return at;
+                if (part.Node == node) room = grid.Add(room, way, part);
+            if (room.IsEnough) return at;
         }
         return TimeSpan.MaxValue;
     }
@@ -166,12 +166,15 @@ public sealed partial class Scheduler
     }
 
     private static bool IsWelcome(Claim claim, Reservation reservation, TimeSpan now) =>
-        claim.CanYield ? reservation.At - now >= LeastStay : claim.Limit is { } limit && now + limit <= reservation.At;
+        claim.CanYield && claim.Shape.Ways[0].Devices > 0 && reservation.Way.Devices > 0
+            ? reservation.At - now >= LeastStay
+            : claim.Limit is { } limit && now + limit <= reservation.At;
 
     /// <summary>A reservation whose devices are all free, or held by guests: these leave.</summary>
     private bool TryEvict(Claim claim, Reservation reservation, TimeSpan now)
     {
         var way = reservation.Way;
+        if (way.Devices == 0) return false;
         var parts = new Part[reservation.Nodes.Length];
         for (var i = 0; i < parts.Length; i++)
         {
@@ -183,9 +186,11 @@ public sealed partial class Scheduler
             if (BitOperations.PopCount(devices) < way.Devices) return false;
             parts[i] = new(reservation.Nodes[i], Lowest(devices, way.Devices), 0, 0, 0);
         }
+        var plan = _plan.Stops.Count;
         foreach (var part in parts)
             foreach (var holding in On(part.Node))
                 if (holding is { GuestOf: not null, IsLeaving: false } && holding.Parts.Any(p => p.Node == part.Node && (p.Devices & part.Devices) != 0)) Dismiss(holding, claim);
+        if (_plan.Stops.Count == plan) return false;
         Keep(claim, way, parts);
         return true;
     }

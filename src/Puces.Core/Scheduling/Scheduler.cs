@@ -65,18 +65,18 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     }
 
     /// <summary>A claim that held devices has ended by itself, having worked this long in all.</summary>
-    public void End(Claim claim, TimeSpan worked, TimeSpan now)
+    public void End(Claim claim, TimeSpan worked)
     {
-        GiveBack(claim, now);
+        GiveBack(claim);
         if (policy.Learns) _history.End(claim, worked);
     }
 
     /// <summary>A claim has left its devices before its end; of its work this much was kept in all. It does not wait until it is added again.</summary>
-    public void Leave(Claim claim, TimeSpan worked, TimeSpan now)
+    public void Leave(Claim claim, TimeSpan worked)
     {
-        if (policy.Learns) History.Advance(claim, claim.Attained(now));
-        GiveBack(claim, now);
+        GiveBack(claim);
         claim.Worked = worked;
+        if (policy.Learns) History.Reach(claim, worked);
     }
 
     /// <summary>Everybody who waits, in the order in which they would be looked at now.</summary>
@@ -102,7 +102,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         if (_isChanged || _isTick || _freed != grid.Freed)
         {
             _ticked = last;
-            if (_isTick && policy.Learns) foreach (var holding in _holding) History.Advance(holding, holding.Attained(now));
+            if (_isTick && policy.Learns) foreach (var holding in _holding) History.Reach(holding, holding.Attained(last!.Value));
             _isChanged = false;
             _pass++;
             if (policy.IsStrict) InLine(now);
@@ -179,7 +179,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         _plan.Add(claim);
     }
 
-    private void GiveBack(Claim claim, TimeSpan now)
+    private void GiveBack(Claim claim)
     {
         var last = _holding[^1];
         _holding[claim.HoldingAt] = last;

@@ -1,5 +1,3 @@
-using System.Numerics;
-
 namespace Puces.Core.Scheduling;
 
 // Who is stopped so that another may start.
@@ -40,6 +38,7 @@ public sealed partial class Scheduler
             if (grid.IsOpen(node) && grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
         if (_clearings.Count < way.Nodes) return null;
         _clearings.Sort((a, b) => a.Least != b.Least ? b.Least.CompareTo(a.Least) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
+        if (_clearings.Take(way.Nodes).All(c => c.Victims.Count == 0)) return null;
         var parts = new Part[way.Nodes];
         for (var i = 0; i < parts.Length; i++)
         {
@@ -59,8 +58,8 @@ public sealed partial class Scheduler
     /// <summary>The way to make room on one node: those that go furthest back in line first.</summary>
     private Clearing? ClearingOf(int node, Claim claim, Way way, TimeSpan now)
     {
-        var missing = way.Devices - BitOperations.PopCount(grid.FreeOf(way, node));
-        if (missing <= 0) return new(node, long.MaxValue, []);
+        var room = grid.RoomOn(way, node);
+        if (room.IsEnough) return new(node, long.MaxValue, []);
         List<Claim>? victims = null;
         foreach (var holding in On(node))
             if (holding is { CanYield: true, IsLeaving: false } && policy.MayStop(holding, claim, now)) (victims ??= []).Add(holding);
@@ -69,8 +68,8 @@ public sealed partial class Scheduler
         for (var i = 0; i < victims.Count; i++)
         {
             foreach (var part in victims[i].Parts)
-                if (part.Node == node) missing -= BitOperations.PopCount(grid.Usable(way, part));
-            if (missing <= 0) return new(node, policy.Rank(victims[i], now), victims.GetRange(0, i + 1));
+                if (part.Node == node) room = grid.Add(room, way, part);
+            if (room.IsEnough) return new(node, policy.Rank(victims[i], now), victims.GetRange(0, i + 1));
         }
         return null;
     }

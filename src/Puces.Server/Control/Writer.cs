@@ -45,7 +45,7 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
             await live.StandByAsync(options.Store, store.LeadAsync, stop);
             using var life = CancellationTokenSource.CreateLinkedTokenSource(stop, store.Deposed);
             var stored = await store.LoadAsync(clock.GetUtcNow() - World.KeyLife, life.Token);
-            var world = new World(stored.LiveJobs, stored.LiveAttempts, stored.Pools, stored.Keys, stored.LastJob, stored.LastEvent, clock.GetUtcNow());
+            var world = new World(stored.LiveJobs, stored.LiveAttempts, stored.Pools, stored.Keys, stored.LastJob, stored.LastEvent, stored.Notes, clock.GetUtcNow());
             server.Leads();
             live.Lead(store, View.Of(stored.LiveJobs, stored.LiveAttempts, stored.Pools), stored.LastEvent);
             // What slipped in while the last life ended is of that life.

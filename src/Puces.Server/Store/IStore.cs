@@ -63,10 +63,12 @@ public sealed record EndedFilter(string? Project = null, string? Owner = null, J
 /// <summary>What the engine starts from.</summary>
 /// <param name="LastJob">The greatest job number ever given.</param>
 /// <param name="LastEvent">The greatest feed number ever given.</param>
+/// <param name="Notes">What the engine wrote down, by key.</param>
 /// <param name="LiveAttempts">The current attempt of each live job that has one.</param>
 public sealed record Stored(
     IReadOnlyList<Job> LiveJobs, IReadOnlyList<AttemptRecord> LiveAttempts, IReadOnlyList<Pool> Pools,
-    IReadOnlyList<(IdempotencyKey Key, JobId Job)> Keys, long LastJob, long LastEvent);
+    IReadOnlyList<(IdempotencyKey Key, JobId Job)> Keys, long LastJob, long LastEvent,
+    IReadOnlyList<KeyValuePair<string, string>> Notes);
 
 /// <summary>The store cannot be reached, refuses, or is no longer ours.</summary>
 public sealed class StoreException(string message, Exception? cause = null, bool isFenced = false) : Exception(message, cause)

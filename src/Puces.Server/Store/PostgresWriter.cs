@@ -96,6 +96,13 @@ internal sealed class PostgresWriter(NpgsqlConnection connection, long epoch)
         foreach (var set in _writes.Pools)
             Add(batch, "INSERT INTO pools (name, record) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET record = excluded.record",
                 One(Column.Of(set.Pool.Name)), One(JsonSerializer.Serialize(set.Pool, EngineJson.Stored.Pool)));
+        foreach (var set in _writes.Notes)
+        {
+            if (set.Text is { } text)
+                Add(batch, "INSERT INTO notes (key, text) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET text = excluded.text", One(Column.Of(set.Key)), One(Column.Of(text)));
+            else
+                Add(batch, "DELETE FROM notes WHERE key = $1", One(Column.Of(set.Key)));
+        }
         foreach (var set in _writes.Secrets)
         {
             if (set.Encrypted is { } data)

@@ -73,7 +73,8 @@ internal abstract class SqlStore : IStore
         var numbers = await ListAsync(
             connection, "SELECT last_job, last_event FROM numbers", row => (Job: row.GetInt64(0), Event: row.GetInt64(1)), ct);
         await RunAsync(connection, "COMMIT", ct);
-        return new Stored(jobs, attempts, pools, keys, numbers[0].Job, numbers[0].Event);
+        var notes = await ListAsync(connection, "SELECT key, text FROM notes ORDER BY key", row => KeyValuePair.Create(row.GetString(0), row.GetString(1)), ct);
+        return new Stored(jobs, attempts, pools, keys, numbers[0].Job, numbers[0].Event, notes);
     }, ct);
 
     public async Task<Job?> JobAsync(JobId id, CancellationToken ct) =>

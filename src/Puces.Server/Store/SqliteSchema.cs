@@ -28,5 +28,10 @@ internal static class SqliteSchema
         CREATE INDEX jobs_ended_project ON jobs (project, id) WHERE live = FALSE;
         CREATE INDEX jobs_ended_owner ON jobs (owner, id) WHERE live = FALSE;
         """,
+
+        // What the engine learned: how long jobs ran, and what projects have used.
+        """
+        CREATE TABLE notes (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+        """,
     ];
 }

@@ -15,7 +15,7 @@ internal sealed class SqliteWriter : IDisposable
     private readonly Writes _writes = new();
     private readonly ArrayBufferWriter<byte> _buffer = new(4096);
     private readonly Utf8JsonWriter _json;
-    private readonly SqliteCommand _begin, _commit, _rollback, _newJob, _changedJob, _spec, _key, _attempt, _event, _pool, _secret, _noSecret, _numbers;
+    private readonly SqliteCommand _begin, _commit, _rollback, _newJob, _changedJob, _spec, _key, _attempt, _event, _pool, _secret, _noSecret, _note, _noNote, _numbers;
 
     public SqliteWriter(SqliteConnection connection)
     {
@@ -44,6 +44,8 @@ internal sealed class SqliteWriter : IDisposable
             ON CONFLICT (name) DO UPDATE SET data = excluded.data, changed = excluded.changed
             """, 3);
         _noSecret = Prepare("DELETE FROM secrets WHERE name = $1", 1);
+        _note = Prepare("INSERT INTO notes (key, text) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET text = excluded.text", 2);
+        _noNote = Prepare("DELETE FROM notes WHERE key = $1", 1);
         _numbers = Prepare("UPDATE numbers SET last_job = max(last_job, $1), last_event = max(last_event, $2)", 2);
     }
 
@@ -87,6 +89,11 @@ internal sealed class SqliteWriter : IDisposable
         foreach (var e in events)
             Run(_event, e.Seq, Column.Of(e.At), Column.Of(e.Kind), Column.Of(e.Text), e.Job?.Value, e.Project is { } project ? Column.Of(project) : null);
         foreach (var set in _writes.Pools) Run(_pool, Column.Of(set.Pool.Name), Json(set.Pool, EngineJson.Stored.Pool));
+        foreach (var set in _writes.Notes)
+        {
+            if (set.Text is { } text) Run(_note, Column.Of(set.Key), Column.Of(text));
+            else Run(_noNote, Column.Of(set.Key));
+        }
         foreach (var set in _writes.Secrets)
         {
             if (set.Encrypted is { } data) Run(_secret, Column.Of(set.Name), Column.Of(data), Column.Of(set.At));

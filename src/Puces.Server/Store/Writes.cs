@@ -14,6 +14,7 @@ internal sealed class Writes
     private readonly Dictionary<AttemptId, int> _attempts = [];
     private readonly Dictionary<string, int> _pools = [];
     private readonly Dictionary<string, int> _secrets = [];
+    private readonly Dictionary<string, int> _notes = [];
 
     /// <summary>Jobs that come with their spec: they are not stored yet.</summary>
     public List<Change.JobSet> NewJobs { get; } = [];
@@ -21,6 +22,7 @@ internal sealed class Writes
     public List<AttemptRecord> Attempts { get; } = [];
     public List<Change.PoolSet> Pools { get; } = [];
     public List<Change.SecretSet> Secrets { get; } = [];
+    public List<Change.NoteSet> Notes { get; } = [];
     public long LastJob { get; private set; }
     public long LastEvent { get; private set; }
 
@@ -34,6 +36,7 @@ internal sealed class Writes
                 case Change.JobSet set: Add(set); break;
                 case Change.AttemptSet set: Put(_attempts, Attempts, set.Attempt.Id, set.Attempt); break;
                 case Change.PoolSet set: Put(_pools, Pools, set.Pool.Name, set); break;
+                case Change.NoteSet set: Put(_notes, Notes, set.Key, set); break;
                 case Change.SecretSet set: Put(_secrets, Secrets, set.Name, set); break;
                 default: throw new InvalidOperationException($"the store has no table for {change.GetType().Name}");
             }
@@ -47,11 +50,13 @@ internal sealed class Writes
         _attempts.Clear();
         _pools.Clear();
         _secrets.Clear();
+        _notes.Clear();
         NewJobs.Clear();
         ChangedJobs.Clear();
         Attempts.Clear();
         Pools.Clear();
         Secrets.Clear();
+        Notes.Clear();
         LastJob = LastEvent = 0;
     }
 

@@ -10,6 +10,7 @@ public sealed class SimulatedStore
     private readonly SortedDictionary<JobId, StoredJob> _jobs = [];
     private readonly Dictionary<AttemptId, StoredAttempt> _attempts = [];
     private readonly SortedDictionary<string, string> _pools = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, string> _notes = new(StringComparer.Ordinal);
     private readonly List<FeedEvent> _events = [];
     private long _lastJob;
 
@@ -39,6 +40,8 @@ public sealed class SimulatedStore
                 case Change.AttemptSet { Attempt: var attempt }:
                     _attempts[attempt.Id] = new(attempt, JsonSerializer.Serialize(attempt, EngineJson.Stored.AttemptRecord));
                     break;
+                case Change.NoteSet { Text: null } note: _notes.Remove(note.Key); break;
+                case Change.NoteSet note: _notes[note.Key] = note.Text; break;
                 case Change.PoolSet { Pool: var pool }: _pools[pool.Name] = JsonSerializer.Serialize(pool, EngineJson.Stored.Pool); break;
             }
         }
@@ -55,6 +58,6 @@ public sealed class SimulatedStore
             [.. live.Select(j => JsonSerializer.Deserialize(j.Json, EngineJson.Stored.Job)!)],
             [.. attempts.Select(a => JsonSerializer.Deserialize(a.Json, EngineJson.Stored.AttemptRecord)!)],
             [.. _pools.Values.Select(p => JsonSerializer.Deserialize(p, EngineJson.Stored.Pool)!)],
-            [.. keys], _lastJob, _events.Count == 0 ? 0 : _events[^1].Seq, now);
+            [.. keys], _lastJob, _events.Count == 0 ? 0 : _events[^1].Seq, [.. _notes], now);
     }
 }
