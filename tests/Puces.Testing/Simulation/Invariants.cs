@@ -164,7 +164,7 @@ public static class Invariants
                 if (!world.Nodes.TryGetValue(node, out var use) || job.Request.Gpus.Count == 0) continue;
                 var staying = starts.Where(s => world.Jobs.First(j => j.Id == s.Key) is { CanYield: false, Limit: null } && !world.Ahead(s.Key, higher))
                     .SelectMany(s => s.Value.Shares).Where(s => s.Node == node).Sum(s => s.Devices.Count);
-                Require(staying == 0 || use.Free.Count >= Math.Min(job.Request.Gpus[0].Count, before[node].Free.Count),
+                Require(staying == 0 || use.Free.Count >= Math.Min(job.Request.Gpus.Min(g => g.Count), before[node].Free.Count),
                     Invariant.NoInversion, $"a job starts on {node}, which is reserved for job {higher}");
             }
         }
