@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Puces.Cli.Commands;
 using Puces.Cli.Local;
 using Puces.Cli.Remote;
 using Puces.Core.Contract;
@@ -17,6 +18,7 @@ namespace Puces.Cli;
 [JsonSerializable(typeof(ErrorReply))]
 [JsonSerializable(typeof(ValidateReply))]
 [JsonSerializable(typeof(CompletionReply))]
+[JsonSerializable(typeof(PackReply))]
 internal sealed partial class CliJson : JsonSerializerContext;
 
 internal sealed record VersionReply(string Version, string Runtime, string Platform);

@@ -9,7 +9,7 @@ namespace Puces.Tests.Docs;
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed partial class DocumentedRunTests
 {
-    private static readonly string[] Checked = ["README.md", "docs/job-file.md", "docs/operate.md", "docs/architecture.md", "src/Puces.Runner/README.md"];
+    private static readonly string[] Checked = ["README.md", "docs/job-file.md", "docs/operate.md", "docs/architecture.md", "docs/packing.md", "src/Puces.Runner/README.md"];
 
     /// <summary>Lines that need what a test does not have, with the reason.</summary>
     private static readonly Dictionary<string, string> NotRun = new(StringComparer.Ordinal)
@@ -22,6 +22,7 @@ public sealed partial class DocumentedRunTests
         ["ssh -N -L 8723:127.0.0.1:8723 gpu-1"] = "it needs another machine",
         ["createuser --pwprompt puces"] = "it needs a database server of its own; the store's tests run on a real PostgreSQL",
         ["createdb --owner=puces puces"] = "it needs a database server of its own; the store's tests run on a real PostgreSQL",
+        ["eng/packing.sh FOLDER"] = "it needs the traces, which are no part of the repository, and takes minutes",
         ["puces-runner attempt"] = "only an agent starts it; every job of these tests is run by one",
     };
 
@@ -39,6 +40,8 @@ public sealed partial class DocumentedRunTests
         ["puces logs -f JOB"] = "puces logs -f $LONG",
         ["puces wait JOB"] = "puces wait $ENDED",
         ["puces cancel JOB"] = "puces cancel $LONG && { puces wait $LONG || [ $? = 143 ]; }",
+        ["puces pack PODS --nodes-file NODES"] = "puces pack $WORK/pods.csv --nodes-file $WORK/nodes.csv",
+        ["puces pack pods.csv.gz --nodes-file nodes.csv.gz --policy all"] = "puces pack $WORK/pods.csv --nodes-file $WORK/nodes.csv --policy all",
         ["puces validate FILE"] = "puces validate $WORK/job.yaml",
         ["puces secret set NAME"] = "puces secret set HF_TOKEN",
         ["puces secret set"] = "puces secret set HF_TOKEN",
