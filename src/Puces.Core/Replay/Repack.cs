@@ -33,9 +33,11 @@ file sealed class Run
 {
     private readonly IReadOnlyList<RepackJob> _jobs;
     private readonly int _devices, _pool;
-    private readonly bool _bySize, _hasDeviceless;
+    private readonly bool _bySize;
     private readonly double[] _left, _key, _end, _start;
     private readonly int[] _free, _packed;
+    /// <summary>The sizes that there are, from the smallest, which one each job has, and how many of each are here, and are not yet placed.</summary>
+    private readonly int[] _sizes, _sizeOf, _here, _unplaced;
     private readonly UseCurve _use = new();
 
     /// <summary>Jobs that are here and not done, by what remains; equal ones in the order they were in.</summary>
@@ -53,9 +55,10 @@ file sealed class Run
         (_jobs, _devices, _pool, _bySize) = (jobs, devices, nodes * devices, bySize);
         (_left, _key, _end, _start) = (new double[jobs.Count], new double[jobs.Count], new double[jobs.Count], new double[jobs.Count]);
         (_free, _packed) = (new int[nodes], new int[jobs.Count]);
-        _hasDeviceless = jobs.Any(j => j.Gpus == 0);
-        var largest = jobs.Count == 0 ? 0 : jobs.Max(j => j.Gpus);
-        if (largest > _pool) throw new ArgumentException($"a job asks for {largest} devices; the pool has {_pool}", nameof(jobs));
+        _sizes = [.. jobs.Select(j => j.Gpus).Distinct().Order()];
+        _sizeOf = [.. jobs.Select(j => Array.BinarySearch(_sizes, j.Gpus))];
+        (_here, _unplaced) = (new int[_sizes.Length], new int[_sizes.Length]);
+        if (_sizes.Length > 0 && _sizes[^1] > _pool) throw new ArgumentException($"a job asks for {_sizes[^1]} devices; the pool has {_pool}", nameof(jobs));
     }
 
     public Repacked ToEnd(Action<int>? progress)
@@ -98,6 +101,7 @@ file sealed class Run
             {
                 _active.RemoveAt(place);
                 _asked -= _jobs[job].Gpus;
+                _here[_sizeOf[job]]--;
                 _ended++;
             }
             else (_running[kept], _places[kept++]) = (job, place);
@@ -126,6 +130,7 @@ file sealed class Run
         _key[job] = Key(job);
         _active.Insert(Behind(_key[job], _active.Count), job);
         _asked += _jobs[job].Gpus;
+        _here[_sizeOf[job]]++;
     }
 
     private double Key(int job) => _left[job] * _jobs[job].IterationTime * (_bySize ? _jobs[job].Gpus : 1);
@@ -151,20 +156,20 @@ file sealed class Run
         (_running, _before) = (_before, _running);
         _running.Clear();
         _places.Clear();
-        var (left, waiting) = (_pool, -1);
+        _here.CopyTo(_unplaced);
+        var (left, waiting, smallest) = (_pool, -1, 0);
         for (var i = 0; i < _active.Count; i++)
         {
             var job = _active[i];
-            if (left == 0 && !_hasDeviceless)
+            while (_unplaced[smallest] == 0) smallest++;
+            var isFull = left < _sizes[smallest];
+            if (isFull || !TryPlace(_jobs[job].Gpus))
             {
                 if (waiting < 0) waiting = job;
-                break;
-            }
-            if (!TryPlace(_jobs[job].Gpus))
-            {
-                if (waiting < 0) waiting = job;
+                if (isFull) break;
                 continue;
             }
+            _unplaced[_sizeOf[job]]--;
             _running.Add(job);
             _places.Add(i);
             _packed[job] = _event;

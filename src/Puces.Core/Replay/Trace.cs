@@ -7,11 +7,11 @@ public static class Trace
 {
     private static readonly TraceForm[] Tables =
     [
-        CommonTrace.Form, MuriTrace.Form,
+        CommonTrace.Form, SacctTrace.Form, PublishedTraces.Helios, PublishedTraces.Openb, PublishedTraces.Pai, PublishedTraces.PaiTasks, MuriTrace.Form,
     ];
 
     /// <summary>The forms that are read, each with the columns that it is known by.</summary>
-    public static IReadOnlyList<string> Forms { get; } = [.. Tables.Select(t => t.ToString())];
+    public static IReadOnlyList<string> Forms { get; } = [.. Tables.Select(t => t.ToString()), PhillyTrace.Form];
 
     /// <summary>All jobs by their submit time; of those submitted together, the earlier row first.</summary>
     /// <param name="file">What errors call it.</param>
@@ -19,6 +19,14 @@ public static class Trace
     public static IReadOnlyList<TraceJob> Read(TextReader text, string file)
     {
         var jobs = new List<TraceJob>();
+        var line = 1;
+        for (; text.Peek() is ' ' or '\t' or '\r' or '\n'; text.Read())
+            if (text.Peek() == '\n') line++;
+        if (text.Peek() is '[' or '{')
+        {
+            PhillyTrace.Read(text, file, line, jobs);
+            return InOrder(jobs);
+        }
         var rows = new TraceRows(text, file);
         var form = Tables.FirstOrDefault(t => t.Columns.All(c => rows.Find(c) >= 0)) ?? throw Unknown(file, rows.Header);
         form.Read(rows, jobs);

@@ -12,7 +12,8 @@ internal sealed class TraceRows
     private const int LongestLine = 1 << 24;
     /// <summary>Longer ago than any of these machines: larger numbers are another unit, or not a time.</summary>
     private const long MostSeconds = 10_000_000_000;
-    private const int MostDevices = 1_000_000;
+    /// <summary>A million of anything, in thousandths.</summary>
+    private const int MostThousandths = 1_000_000_000;
 
     private readonly TextReader _text;
     private readonly bool _hasQuotes;
@@ -107,19 +108,23 @@ internal sealed class TraceRows
     {
         var text = this[column];
         if (text.IsEmpty) return empty;
-        if (text.Length <= 6 && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var whole) && whole <= MostDevices) return whole * unit;
-        if (!decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount) || amount > MostDevices)
-            throw Wrong(column, $"is no amount; write a number from 0 to {MostDevices}, such as 8 or 0.5");
+        if (text.Length <= 6 && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var whole)) return whole * unit;
+        if (!decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount) || amount > MostThousandths / unit)
+            throw Wrong(column, $"is no amount; write a number from 0 to {MostThousandths / unit}, such as 8");
         return (int)decimal.Round(amount * unit);
     }
 
-    public Memory Gibibytes(int column)
+    public Memory Gibibytes(int column) => Amount(column, 1L << 30, "GiB, such as 64");
+
+    public Memory Mebibytes(int column) => Amount(column, 1L << 20, "MiB, such as 65536");
+
+    private Memory Amount(int column, long unit, string right)
     {
         var text = this[column];
         if (text.IsEmpty) return default;
         if (!decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount) || amount > 1_000_000_000)
-            throw Wrong(column, "is no amount of memory; write a number of GiB, such as 64");
-        return new((long)(amount * (1L << 30)));
+            throw Wrong(column, $"is no amount of memory; write a number of {right}");
+        return new((long)(amount * unit));
     }
 
     /// <summary>A mistake in one cell.</summary>
@@ -192,7 +197,8 @@ internal sealed class TraceRows
                 if (at > length) break;
             }
         }
-        if (count != _header.Length) throw Wrong($"has {count} columns where the first line names {_header.Length}");
+        if (count != _header.Length)
+            throw Wrong($"has {count} columns where the first line names {_header.Length}{(_separator == '|' ? "; where a job's name has a | in it, leave JobName out of sacct --format" : "")}");
     }
 
     private int Unquote(ReadOnlySpan<char> line)
