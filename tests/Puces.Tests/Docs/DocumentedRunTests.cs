@@ -9,7 +9,7 @@ namespace Puces.Tests.Docs;
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed partial class DocumentedRunTests
 {
-    private static readonly string[] Checked = ["README.md", "docs/job-file.md", "docs/operate.md", "docs/architecture.md", "src/Puces.Runner/README.md"];
+    private static readonly string[] Checked = ["README.md", "docs/job-file.md", "docs/operate.md", "docs/replay.md", "docs/architecture.md", "src/Puces.Runner/README.md"];
 
     /// <summary>Lines that need what a test does not have, with the reason.</summary>
     private static readonly Dictionary<string, string> NotRun = new(StringComparer.Ordinal)
@@ -22,6 +22,7 @@ public sealed partial class DocumentedRunTests
         ["ssh -N -L 8723:127.0.0.1:8723 gpu-1"] = "it needs another machine",
         ["createuser --pwprompt puces"] = "it needs a database server of its own; the store's tests run on a real PostgreSQL",
         ["createdb --owner=puces puces"] = "it needs a database server of its own; the store's tests run on a real PostgreSQL",
+        ["sacct -a -P -S 2026-01-01 -o JobID,Submit,Start,Elapsed,AllocTRES,ReqTRES,Account,User,State > slurm.txt"] = "it needs a Slurm with accounting",
         ["puces-runner attempt"] = "only an agent starts it; every job of these tests is run by one",
     };
 
@@ -40,6 +41,7 @@ public sealed partial class DocumentedRunTests
         ["puces wait JOB"] = "puces wait $ENDED",
         ["puces cancel JOB"] = "puces cancel $LONG && { puces wait $LONG || [ $? = 143 ]; }",
         ["puces validate FILE"] = "puces validate $WORK/job.yaml",
+        ["puces replay TRACE --nodes 16x8"] = "puces replay $WORK/jobs.csv --nodes 16x8",
         ["puces secret set NAME"] = "puces secret set HF_TOKEN",
         ["puces secret set"] = "puces secret set HF_TOKEN",
         ["puces login URL"] = "puces login $URL < $XDG_STATE_HOME/puces/token",
