@@ -38,6 +38,8 @@ file sealed class Run
     private readonly int[] _free, _packed;
     /// <summary>The sizes that there are, from the smallest, which one each job has, and how many of each are here, and are not yet placed.</summary>
     private readonly int[] _sizes, _sizeOf, _here, _unplaced;
+    /// <summary>While the pool is packed its nodes only fill: no node before this one has room for a job of that size.</summary>
+    private readonly int[] _from;
     private readonly UseCurve _use = new();
 
     /// <summary>Jobs that are here and not done, by what remains; equal ones in the order they were in.</summary>
@@ -57,7 +59,7 @@ file sealed class Run
         (_free, _packed) = (new int[nodes], new int[jobs.Count]);
         _sizes = [.. jobs.Select(j => j.Gpus).Distinct().Order()];
         _sizeOf = [.. jobs.Select(j => Array.BinarySearch(_sizes, j.Gpus))];
-        (_here, _unplaced) = (new int[_sizes.Length], new int[_sizes.Length]);
+        (_here, _unplaced, _from) = (new int[_sizes.Length], new int[_sizes.Length], new int[_sizes.Length]);
         if (_sizes.Length > 0 && _sizes[^1] > _pool) throw new ArgumentException($"a job asks for {_sizes[^1]} devices; the pool has {_pool}", nameof(jobs));
     }
 
@@ -156,6 +158,7 @@ file sealed class Run
         (_running, _before) = (_before, _running);
         _running.Clear();
         _places.Clear();
+        Array.Clear(_from);
         _here.CopyTo(_unplaced);
         var (left, waiting, smallest) = (_pool, -1, 0);
         for (var i = 0; i < _active.Count; i++)
@@ -163,7 +166,7 @@ file sealed class Run
             var job = _active[i];
             while (_unplaced[smallest] == 0) smallest++;
             var isFull = left < _sizes[smallest];
-            if (isFull || !TryPlace(_jobs[job].Gpus))
+            if (isFull || !TryPlace(_jobs[job].Gpus, ref _from[_sizeOf[job]]))
             {
                 if (waiting < 0) waiting = job;
                 if (isFull) break;
@@ -186,20 +189,18 @@ file sealed class Run
     }
 
     /// <summary>Within one node the first with room; beyond it whole idle nodes, and the rest on the first other one with room.</summary>
-    private bool TryPlace(int gpus)
+    private bool TryPlace(int gpus, ref int from)
     {
         if (gpus <= _devices)
         {
-            for (var i = 0; i < _free.Length; i++)
-            {
-                if (_free[i] < gpus) continue;
-                _free[i] -= gpus;
-                return true;
-            }
-            return false;
+            while (from < _free.Length && _free[from] < gpus) from++;
+            if (from == _free.Length) return false;
+            _free[from] -= gpus;
+            return true;
         }
+        while (from < _free.Length && _free[from] < _devices) from++;
         var (whole, rest) = Math.DivRem(gpus, _devices);
-        var lastWhole = -1;
+        var lastWhole = from - 1;
         for (var needed = whole; needed > 0; needed--)
         {
             lastWhole = Array.IndexOf(_free, _devices, lastWhole + 1);
@@ -207,7 +208,7 @@ file sealed class Run
         }
         var other = rest == 0 ? -1 : FirstForRest(rest, lastWhole);
         if (rest > 0 && other < 0) return false;
-        for (var i = 0; i <= lastWhole; i++)
+        for (var i = from; i <= lastWhole; i++)
             if (_free[i] == _devices) _free[i] = 0;
         if (other >= 0) _free[other] -= rest;
         return true;

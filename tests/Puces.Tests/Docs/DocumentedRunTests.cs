@@ -41,6 +41,7 @@ public sealed partial class DocumentedRunTests
         ["puces wait JOB"] = "puces wait $ENDED",
         ["puces cancel JOB"] = "puces cancel $LONG && { puces wait $LONG || [ $? = 143 ]; }",
         ["puces validate FILE"] = "puces validate $WORK/job.yaml",
+        ["puces replay"] = "puces replay --help",
         ["puces replay TRACE --nodes 16x8"] = "puces replay $WORK/jobs.csv --nodes 16x8",
         ["puces secret set NAME"] = "puces secret set HF_TOKEN",
         ["puces secret set"] = "puces secret set HF_TOKEN",
