@@ -1,4 +1,3 @@
-using Puces.Core.Fleet;
 using Puces.Core.Scheduling;
 
 namespace Puces.Core.Replay;
@@ -17,10 +16,8 @@ public sealed class Replayer
     private readonly IReadOnlyList<TraceJob> _jobs;
     private readonly ReplayCosts _costs;
     private readonly Scheduler _scheduler;
-    private readonly Grid _grid = new();
-    private readonly Shapes _shapes = new();
-    private readonly int[] _sizes;
-    private readonly bool _hasCpus, _hasMemory;
+    private readonly Grid _grid;
+    private readonly ReplayPool _pool;
     private readonly Course[] _runs;
     private readonly TimeSpan _first;
     // Ends of a stopped attempt stay here, and are passed over when their turn comes.
@@ -28,7 +25,7 @@ public sealed class Replayer
     private readonly Curve _use = new();
     private TimeSpan _now;
     private TimeSpan _lost, _held;
-    private int _preemptions, _shapesChecked;
+    private int _preemptions;
 
     /// <summary>One job: its claim while it is in the system, and when it started and ended.</summary>
     private struct Course
@@ -40,20 +37,11 @@ public sealed class Replayer
 
     private Replayer(IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes, IPolicy policy, ReplayCosts costs)
     {
+        _pool = new(nodes);
+        _grid = _pool.Grid;
         (_jobs, _costs, _scheduler) = (jobs, costs, new(policy, _grid));
-        _sizes = [.. nodes.Select(n => n.Devices).Distinct()];
-        (_hasCpus, _hasMemory) = (nodes.Any(n => n.MilliCpus > 0), nodes.Any(n => n.Memory.Bytes > 0));
         _runs = new Course[jobs.Count];
         _first = jobs.Count > 0 ? jobs[0].Submitted : default;
-        var number = 0;
-        foreach (var group in nodes)
-        {
-            var model = group.Accelerator.Length == 0 ? "any" : group.Accelerator;
-            var accelerator = Accelerators.Find(model);
-            Device[] devices = [.. Enumerable.Range(0, group.Devices).Select(i => new Device(i, model, accelerator?.Vendor ?? "any", accelerator?.Memory ?? default))];
-            for (var i = 0; i < group.Nodes; i++)
-                _grid.Set(new($"replay/{number++:D7}", "replay", devices, group.MilliCpus, group.Memory, IsVirtual: true, IsUp: true, default));
-        }
     }
 
     /// <summary>Replays the jobs, which must be in order of their submit times.</summary>
@@ -96,19 +84,13 @@ public sealed class Replayer
         var row = _jobs[job];
         var claim = _runs[job].Claim = new()
         {
-            Number = job, Shape = _shapes.Of(row.MilliGpus, row.Accelerator, _hasCpus ? row.MilliCpus : 0, _hasMemory ? row.Memory : default, _sizes),
+            Number = job, Shape = _pool.ShapeOf(row),
             Submitted = _now, Project = row.Project, Owner = row.Owner, Name = row.Name, Duration = row.Duration, CanYield = true,
         };
         if (row.Duration is null) throw new ReplayException($"job {row.Id} has no duration: it cannot be replayed");
-        if (claim.Shape.Index == _shapesChecked) Check(claim.Shape, row);
-        _scheduler.Add(claim, _now);
-    }
-
-    private void Check(Shape shape, TraceJob row)
-    {
-        _shapesChecked++;
-        if (!_grid.CouldEver(shape))
+        if (!_pool.CouldCarry(claim.Shape))
             throw new ReplayException($"job {row.Id} asks for {row.MilliGpus / 1000.0:0.###} devices{(row.Accelerator.Length > 0 ? " of " + row.Accelerator : "")}, which the pool could never give: add nodes");
+        _scheduler.Add(claim, _now);
     }
 
     private TimeSpan? Decide()

@@ -11,6 +11,9 @@ public sealed class Shapes
     private static readonly string?[] NoModel = [null];
     private readonly List<Shape> _all = [];
 
+    /// <summary>By its index.</summary>
+    public Shape this[int index] => _all[index];
+
     /// <summary>What a job file asks for: each alternative on its own.</summary>
     public Shape Of(Request request)
     {

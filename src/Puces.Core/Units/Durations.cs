@@ -57,6 +57,20 @@ public static class Durations
         return text.ToString();
     }
 
+    /// <summary>Three digits, for durations that are compared: <c>5.20 s</c>, <c>57.9 h</c>, <c>12.4 d</c>.</summary>
+    public static string ThreeDigits(TimeSpan time)
+    {
+        var (amount, unit) = Math.Abs(time.TotalSeconds) switch
+        {
+            < 100 => (time.TotalSeconds, "s"),
+            < 6000 => (time.TotalMinutes, "min"),
+            < 360_000 => (time.TotalHours, "h"),
+            _ => (time.TotalDays, "d"),
+        };
+        var form = amount == 0 ? "0" : Math.Abs(amount) < 9.995 ? "0.00" : Math.Abs(amount) < 99.95 ? "0.0" : "0";
+        return $"{amount.ToString(form, CultureInfo.InvariantCulture)} {unit}";
+    }
+
     /// <summary>What someone may have meant who wrote something else: <c>2 hours</c> gives <c>2h</c>, <c>1.5h</c> gives <c>1h30m</c>; null for no idea.</summary>
     public static string? Guess(string text)
     {

@@ -9,7 +9,10 @@ namespace Puces.Tests.Docs;
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed partial class DocumentedRunTests
 {
-    private static readonly string[] Checked = ["README.md", "docs/job-file.md", "docs/operate.md", "docs/architecture.md", "docs/packing.md", "src/Puces.Runner/README.md"];
+    private static readonly string[] Checked =
+    [
+        "README.md", "docs/job-file.md", "docs/operate.md", "docs/replay.md", "docs/packing.md", "docs/architecture.md", "src/Puces.Runner/README.md",
+    ];
 
     /// <summary>Lines that need what a test does not have, with the reason.</summary>
     private static readonly Dictionary<string, string> NotRun = new(StringComparer.Ordinal)
@@ -23,6 +26,7 @@ public sealed partial class DocumentedRunTests
         ["createuser --pwprompt puces"] = "it needs a database server of its own; the store's tests run on a real PostgreSQL",
         ["createdb --owner=puces puces"] = "it needs a database server of its own; the store's tests run on a real PostgreSQL",
         ["eng/packing.sh FOLDER"] = "it needs the traces, which are no part of the repository, and takes minutes",
+        ["sacct -a -P -S 2026-01-01 -o JobID,Submit,Start,Elapsed,AllocTRES,ReqTRES,Account,User,State > slurm.txt"] = "it needs a Slurm with accounting",
         ["puces-runner attempt"] = "only an agent starts it; every job of these tests is run by one",
     };
 
@@ -43,6 +47,8 @@ public sealed partial class DocumentedRunTests
         ["puces pack PODS --nodes-file NODES"] = "puces pack $WORK/pods.csv --nodes-file $WORK/nodes.csv",
         ["puces pack pods.csv.gz --nodes-file nodes.csv.gz --policy all"] = "puces pack $WORK/pods.csv --nodes-file $WORK/nodes.csv --policy all",
         ["puces validate FILE"] = "puces validate $WORK/job.yaml",
+        ["puces replay"] = "puces replay --help",
+        ["puces replay TRACE --nodes 16x8"] = "puces replay $WORK/jobs.csv --nodes 16x8",
         ["puces secret set NAME"] = "puces secret set HF_TOKEN",
         ["puces secret set"] = "puces secret set HF_TOKEN",
         ["puces login URL"] = "puces login $URL < $XDG_STATE_HOME/puces/token",

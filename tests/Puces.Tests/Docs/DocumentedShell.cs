@@ -28,7 +28,8 @@ internal sealed class DocumentedShell : IAsyncDisposable
         File.WriteAllText(Path.Combine(work, "job.yaml"), "name: documented\ngpus: H100\nrun: echo here\n");
         File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(work, "folder")).FullName, "puces.yaml"), "run: echo there\n");
         File.WriteAllText(Path.Combine(work, "pods.csv"), "gpus,cpus,mem_gb\n1,4,8\n0.5,2,8\n2,8,16\n");
-        File.WriteAllText(Path.Combine(work, "nodes.csv"), "sn,cpu_milli,memory_mib,gpu,model\na,16000,65536,4,T4\nb,16000,65536,4,T4\n");
+        File.WriteAllText(Path.Combine(work, "jobs.csv"), "job_id,submit_s,duration_s,gpus\na,0,600,8\nb,60,30,4\n");
+        File.WriteAllText(Path.Combine(work, "nodes.csv"), "sn,cpu_milli,memory_mib,gpu,model\nn1,64000,262144,8,H100\n");
         File.WriteAllText(Path.Combine(Home, ".cwd"), work);
         Set("HOME", Home);
         Set("USER", "ann");

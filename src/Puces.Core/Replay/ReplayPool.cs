@@ -1,0 +1,41 @@
+using Puces.Core.Fleet;
+using Puces.Core.Scheduling;
+
+namespace Puces.Core.Replay;
+
+/// <summary>The nodes of a replay, all free, and what the jobs of a trace need of them.</summary>
+internal sealed class ReplayPool
+{
+    private readonly Shapes _shapes = new();
+    private readonly int[] _sizes;
+    private readonly bool _hasCpus, _hasMemory;
+    private readonly List<bool> _possible = [];
+
+    public ReplayPool(IReadOnlyList<NodeGroup> nodes)
+    {
+        _sizes = [.. nodes.Select(n => n.Devices).Distinct()];
+        (_hasCpus, _hasMemory) = (nodes.Any(n => n.MilliCpus > 0), nodes.Any(n => n.Memory.Bytes > 0));
+        var number = 0;
+        foreach (var group in nodes)
+        {
+            var model = group.Accelerator.Length == 0 ? "any" : group.Accelerator;
+            var accelerator = Accelerators.Find(model);
+            Device[] devices = [.. Enumerable.Range(0, group.Devices).Select(i => new Device(i, model, accelerator?.Vendor ?? "any", accelerator?.Memory ?? default))];
+            for (var i = 0; i < group.Nodes; i++)
+                Grid.Set(new($"replay/{number++:D7}", "replay", devices, group.MilliCpus, group.Memory, IsVirtual: true, IsUp: true, default));
+        }
+    }
+
+    public Grid Grid { get; } = new();
+
+    /// <summary>What a job needs; CPUs and memory only where the pool has any.</summary>
+    public Shape ShapeOf(TraceJob job) =>
+        _shapes.Of(job.MilliGpus, job.Accelerator, _hasCpus ? job.MilliCpus : 0, _hasMemory ? job.Memory : default, _sizes);
+
+    /// <summary>Whether the nodes could carry the job, were all of them free.</summary>
+    public bool CouldCarry(Shape shape)
+    {
+        while (_possible.Count <= shape.Index) _possible.Add(Grid.CouldEver(_shapes[_possible.Count]));
+        return _possible[shape.Index];
+    }
+}
