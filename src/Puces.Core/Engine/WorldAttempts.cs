@@ -102,7 +102,7 @@ public sealed partial class World
             Requeue(job, reason!, batch);
             return;
         }
-        _scheduler.End(claim, claim.Worked + worked);
+        _scheduler.End(claim, claim.Worked + worked, Clock(batch.Now));
         if (first is null) End(job, JobResult.Succeeded, 0, started, null, batch);
         else if (job.State is JobState.Stopping { Reason: StopReason.Cancelled }) End(job, JobResult.Cancelled, first.Verdict is { ExitCode: not 0 } v ? v.ExitCode : 143, started, "cancelled", batch);
         else End(job, JobResult.Failed, code is 0 ? 1 : code, started, reason, batch);

@@ -29,9 +29,19 @@ public sealed partial class World
         if (_claims.TryGetValue(job.Id, out var claim)) return claim;
         return _claims[job.Id] = new()
         {
-            Number = job.Id.Value, Shape = _shapes.Of(job.Request), Submitted = Clock(job.Submitted), Project = job.Project, Owner = job.Owner,
-            Name = job.Name, Priority = job.Priority, Expected = job.Expected, Limit = job.Limit, CanYield = job.CanYield, Worked = job.Worked,
-            Preemptions = job.Preemptions, Kin = job.Kin,
+            Number = job.Id.Value,
+            Shape = _shapes.Of(job.Request),
+            Submitted = Clock(job.Submitted),
+            Project = job.Project,
+            Owner = job.Owner,
+            Name = job.Name,
+            Priority = job.Priority,
+            Expected = job.Expected,
+            Limit = job.Limit,
+            CanYield = job.CanYield,
+            Worked = job.Worked,
+            Preemptions = job.Preemptions,
+            Kin = job.Kin,
         };
     }
 

@@ -84,8 +84,14 @@ public sealed class Replayer
         var row = _jobs[job];
         var claim = _runs[job].Claim = new()
         {
-            Number = job, Shape = _pool.ShapeOf(row),
-            Submitted = _now, Project = row.Project, Owner = row.Owner, Name = row.Name, Duration = row.Duration, CanYield = true,
+            Number = job,
+            Shape = _pool.ShapeOf(row),
+            Submitted = _now,
+            Project = row.Project,
+            Owner = row.Owner,
+            Name = row.Name,
+            Duration = row.Duration,
+            CanYield = true,
         };
         if (row.Duration is null) throw new ReplayException($"job {row.Id} has no duration: it cannot be replayed");
         if (!_pool.CouldCarry(claim.Shape))
@@ -131,7 +137,7 @@ public sealed class Replayer
         ref var run = ref _runs[job];
         run.End = _now;
         _held += (_now - run.Claim!.Since) * run.Claim.Shape.Devices;
-        _scheduler.End(run.Claim, run.Claim.Duration!.Value);
+        _scheduler.End(run.Claim, run.Claim.Duration!.Value, _now);
         run.Claim = null;
     }
 

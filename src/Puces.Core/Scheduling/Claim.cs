@@ -53,8 +53,22 @@ public sealed class Claim
 
     public bool IsHolding => Parts.Count > 0;
 
+    /// <summary>Time in which it has come no further.</summary>
+    internal TimeSpan Waited(TimeSpan now) => now - Submitted - Attained(now);
+
     /// <summary>Time it has had its devices in all.</summary>
     public TimeSpan Attained(TimeSpan now) => IsHolding ? Worked + (now - Since) : Worked;
+
+    /// <summary>It has waited so long that it goes before all who have not.</summary>
+    public bool IsDue { get; internal set; }
+
+    /// <summary>When it shall have started, so that nobody waits longer than is promised.</summary>
+    internal TimeSpan Due { get; set; }
+    /// <summary>It started because it was due, and is not stopped any more.</summary>
+    internal bool IsCommitted { get; set; }
+    /// <summary>It is the one in a thousand that nothing is promised.</summary>
+    internal bool IsExempt { get; set; }
+    internal int Visit { get; set; } = -1;
 
     // Where it stands in the waitlist and among those that hold.
     internal Group? Group { get; set; }

@@ -20,6 +20,9 @@ public sealed partial class Grid
     /// <summary>Counts what could let somebody start who could not before: releases, and nodes that came or changed.</summary>
     public long Freed { get; private set; }
 
+    /// <summary>Changes with the nodes, and not with who holds what of them.</summary>
+    public long Layout { get; private set; }
+
     /// <summary>Healthy devices on nodes that are up, held or not.</summary>
     public int Devices { get; private set; }
 
@@ -63,6 +66,19 @@ public sealed partial class Grid
         }
         List(_slots[index]);
         Freed++;
+        Layout++;
+    }
+
+    /// <summary>The same nodes with nothing held; a way means the same on both.</summary>
+    internal Grid Emptied()
+    {
+        var empty = new Grid();
+        // A way knows the kinds of nodes by their order.
+        foreach (var kind in _kinds) empty._kinds.Add(new(kind.Index, kind.Pool, kind.Devices));
+        empty._largest = _largest;
+        foreach (var slot in _slots)
+            if (!slot.IsGone) empty.Set(slot.Node);
+        return empty;
     }
 
     /// <summary>The index of a node, which may not have been seen yet: something is held on it from before.</summary>
@@ -79,6 +95,7 @@ public sealed partial class Grid
         if (Find(name) is not (>= 0 and var index)) return;
         Unlist(_slots[index]);
         _slots[index].IsGone = true;
+        Layout++;
     }
 
     /// <summary>Takes the parts away from what is free.</summary>

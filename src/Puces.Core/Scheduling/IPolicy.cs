@@ -38,6 +38,15 @@ public interface IPolicy
     /// <summary>Whether one that waits may have one that holds stopped.</summary>
     bool MayStop(Claim holding, Claim waiting, TimeSpan now) => false;
 
+    /// <summary>Time has passed, or the first tick has come: the moment to look at everybody.</summary>
+    void Look(Scheduler scheduler, TimeSpan now) { }
+
+    /// <summary>A claim has come.</summary>
+    void Arrived(Claim claim) { }
+
+    /// <summary>A claim has ended, having worked this long in all; null where it was cancelled before it began.</summary>
+    void Ended(Claim claim, TimeSpan? worked, TimeSpan now) { }
+
     /// <summary>How long until time alone may change what is decided while somebody waits; null for never.</summary>
     TimeSpan? Tick => null;
 }

@@ -5,7 +5,8 @@ public static class Policies
 {
     private static readonly (string Name, Func<IPolicy> Make)[] All =
     [
-        ("fifo", () => new Fifo()), ("sjf", () => new Sjf()), ("srsf", () => new Srsf()), ("las", () => new Las()), ("puces", () => new PucesPolicy()),
+        ("fifo", () => new Fifo()), ("sjf", () => new Sjf()), ("srsf", () => new Srsf()), ("las", () => new Las()), ("qssf", () => new Qssf()),
+        ("fair-share", () => new FairShare()), ("gittins", () => new PucesPolicy(isBounded: false)), ("puces", () => new PucesPolicy()),
     ];
 
     public static IReadOnlyList<string> Names { get; } = [.. All.Select(p => p.Name)];

@@ -4,7 +4,7 @@ namespace Puces.Core.Scheduling;
 /// Ours: fair between projects; inside a project whoever is likeliest to end soon for the devices that it takes, by what ran before
 /// (the Gittins index: Aalto, Ayesta, Righter, "On the Gittins index in the M/G/1 queue", Queueing Systems 63, 2009).
 /// </summary>
-public sealed class PucesPolicy : IPolicy
+public sealed class PucesPolicy(bool isBounded = true) : IPolicy
 {
     /// <summary>Nobody is stopped before it has had its devices so long.</summary>
     public static readonly TimeSpan Quantum = TimeSpan.FromMinutes(5);
@@ -12,14 +12,22 @@ public sealed class PucesPolicy : IPolicy
     /// <summary>What one that was stopped needs to go on, and what stopping it must be worth.</summary>
     public static readonly TimeSpan Restart = TimeSpan.FromMinutes(1);
 
-    public string Name => "puces";
+    public string Name => isBounded ? "puces" : "gittins";
     public bool IsSteady => false;
     public bool Reserves => true;
     public bool Stops => true;
     public TimeSpan? Tick => TimeSpan.FromMinutes(5);
 
+    /// <summary>Who must go first, so that nobody waits for ever; null where nothing is promised, for comparison.</summary>
+    public Ageing? Ageing { get; } = isBounded ? new() : null;
+
+    public void Look(Scheduler scheduler, TimeSpan now) => Ageing?.Look(scheduler, now);
+    public void Arrived(Claim claim) => Ageing?.Arrived(claim);
+    public void Ended(Claim claim, TimeSpan? worked, TimeSpan now) => Ageing?.Ended(claim, worked, now);
+
     public long Rank(Claim claim, TimeSpan now)
     {
+        if (claim.IsDue) return long.MinValue / 2 + claim.Due.Ticks;
         var seconds = History.Expect(claim, now).Index;
         if (!claim.IsHolding && claim.Worked > TimeSpan.Zero) seconds += Restart.TotalSeconds;
         return (long)(Math.Min(seconds, 1e9) * 1000) * claim.Shape.Devices;
@@ -28,5 +36,6 @@ public sealed class PucesPolicy : IPolicy
     public long GroupOf(Claim claim) => claim.Worked == TimeSpan.Zero ? claim.Batch!.Number : -1 - claim.Number;
 
     public bool MayStop(Claim holding, Claim waiting, TimeSpan now) =>
-        now - holding.Since >= Quantum && Rank(holding, now) / 3 * 2 > Rank(waiting, now);
+        now - holding.Since >= Quantum && !holding.IsCommitted
+        && (waiting.IsDue ? !holding.IsDue || holding.Due > waiting.Due : !holding.IsDue && Rank(holding, now) / 3 * 2 > Rank(waiting, now));
 }

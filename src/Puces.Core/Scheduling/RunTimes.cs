@@ -50,6 +50,22 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
         return _estimates[bucket] = EstimateAt(bucket, version);
     }
 
+    /// <summary>Mean time to go of one that has come to a bucket, counting at most so much of it; seconds.</summary>
+    public double MeanWithin(int from, double most)
+    {
+        if (IsBlank) return wider!.MeanWithin(from, most);
+        var hazards = Hazards();
+        var (alive, spent) = (1.0, 0.0);
+        for (var b = from; b < Buckets.Count && alive > 1e-6; b++)
+        {
+            var width = Buckets.Start(b + 1) - Buckets.Start(b);
+            if (Buckets.Start(b + 1) - Buckets.Start(from) >= most) return spent + alive * Math.Max(0, most - (Buckets.Start(b) - Buckets.Start(from)));
+            spent += alive * width * (1 - hazards[b] / 2);
+            alive *= 1 - hazards[b];
+        }
+        return spent;
+    }
+
     private bool IsBlank => wider is not null && _ended is null && _reached is null;
 
     /// <summary>Changes whenever an estimate may.</summary>
@@ -82,6 +98,7 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     private double[] Hazards()
     {
         if (IsBlank) return wider!.Hazards();
+        _ = Stamp();
         if (_hazards is not null) return _hazards;
         _hazards = new double[Buckets.Count];
         var above = wider?.Hazards();

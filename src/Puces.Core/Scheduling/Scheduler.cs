@@ -32,6 +32,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>Devices that all who wait ask for together.</summary>
     public long WantedDevices => _waiting.Wanted;
 
+    /// <summary>Who waits, in no order.</summary>
+    public IEnumerable<Claim> Waiting => _waiting.Groups.SelectMany(g => g.Claims);
+
     /// <summary>Who holds devices, in no order.</summary>
     public IReadOnlyList<Claim> Holding => _holding;
 
@@ -39,7 +42,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <param name="reserved">What was kept for it before this scheduler was made.</param>
     public void Add(Claim claim, TimeSpan now, Reserved? reserved = null)
     {
-        if (claim.Batch is null && policy.Learns) _history.Arrive(claim, claim.Kin);
+        if (claim.Batch is null && policy.Learns) Arrive(claim);
         if (reserved is not null && policy.Reserves) Restore(claim, reserved);
         _waiting.Add(claim, now);
         _isChanged = true;
@@ -48,7 +51,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>A claim that held these parts before this scheduler was made.</summary>
     public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since)
     {
-        if (policy.Learns) _history.Arrive(claim, claim.Kin);
+        if (policy.Learns) Arrive(claim);
         grid.Hold(parts);
         Begin(claim, parts, since);
         claim.GuestOf = guestOf;
@@ -58,17 +61,17 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     public void Withdraw(Claim claim)
     {
         _waiting.Remove(claim);
-        if (policy.Learns) _history.End(claim, null);
+        if (policy.Learns) Ended(claim, null, claim.Submitted);
         Unreserve(claim);
         _isChanged = true;
         _promises.RemoveAll(p => p.For == claim && Break(p));
     }
 
     /// <summary>A claim that held devices has ended by itself, having worked this long in all.</summary>
-    public void End(Claim claim, TimeSpan worked)
+    public void End(Claim claim, TimeSpan worked, TimeSpan now)
     {
         GiveBack(claim);
-        if (policy.Learns) _history.End(claim, worked);
+        if (policy.Learns) Ended(claim, worked, now);
     }
 
     /// <summary>A claim has left its devices before its end; of its work this much was kept in all. It does not wait until it is added again.</summary>
@@ -82,7 +85,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>Everybody who waits, in the order in which they would be looked at now.</summary>
     public IReadOnlyList<Claim> Line(TimeSpan now)
     {
-        var line = _waiting.Groups.SelectMany(g => g.Claims).ToList();
+        var line = Waiting.ToList();
         line.Sort((a, b) => StandingOf(a, now).CompareTo(StandingOf(b, now)));
         return line;
     }
@@ -102,7 +105,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         if (_isChanged || _isTick || _freed != grid.Freed)
         {
             _ticked = last;
-            if (_isTick && policy.Learns) foreach (var holding in _holding) History.Reach(holding, holding.Attained(last!.Value));
+            if (_isTick) Look(last!.Value);
             _isChanged = false;
             _pass++;
             if (policy.IsStrict) InLine(now);
@@ -111,6 +114,13 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         }
         _plan.Look = _waiting.Count > 0 && policy.Stops && _yielding > 0 && policy.Tick is { } next ? last + next : null;
         return _plan;
+    }
+
+    private void Look(TimeSpan tick)
+    {
+        if (policy.Learns)
+            foreach (var holding in _holding) History.Reach(holding, holding.Attained(tick));
+        policy.Look(this, tick);
     }
 
     private void InLine(TimeSpan now)
@@ -135,16 +145,35 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         foreach (var reservation in _reservations) reservation.IsWanted = false;
         foreach (var group in _waiting.Groups)
             if (group.Head is { } head) _order.Enqueue(group, StandingOf(head, now));
+        var isBlocked = false;
         while (_order.TryDequeue(out var group, out _))
         {
             if (group.Head is not { } head || IsPromised(head)) continue;
+            if (isBlocked) head.IsDue = false;
             if (TryStart(head, now) || TryStop(head, now) || TryGuest(head, now))
             {
                 if (group.Head is { } next && !IsPromised(next)) _order.Enqueue(group, StandingOf(next, now));
             }
-            else Reserve(head, now);
+            else
+            {
+                // Who is due and cannot start now goes first wherever it can; those behind it do not stop others past it.
+                if (head.IsDue) isBlocked = true;
+                Reserve(head, now);
+            }
         }
         EndReservations();
+    }
+
+    private void Arrive(Claim claim)
+    {
+        _history.Arrive(claim, claim.Kin);
+        policy.Arrived(claim);
+    }
+
+    private void Ended(Claim claim, TimeSpan? worked, TimeSpan now)
+    {
+        _history.End(claim, worked);
+        policy.Ended(claim, worked, now);
     }
 
     private Standing StandingOf(Claim claim, TimeSpan now) => new(claim.Priority, policy.Rank(claim, now), claim.Number);
@@ -168,6 +197,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now)
     {
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
+        claim.IsCommitted = claim.IsDue;
         Unreserve(claim);
         _holding.Add(claim);
         if (claim.CanYield) _yielding++;
@@ -190,7 +220,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         foreach (var part in policy.IsStrict ? [] : claim.Parts) _onNode[part.Node].Remove(claim);
         grid.Release(claim.Parts);
         claim.Parts = [];
-        (claim.IsLeaving, claim.GuestOf, claim.ExpectedEnd) = (false, null, default);
+        (claim.IsLeaving, claim.GuestOf, claim.ExpectedEnd, claim.IsCommitted) = (false, null, default, false);
         Collect();
     }
 

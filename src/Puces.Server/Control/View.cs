@@ -83,12 +83,16 @@ public sealed record View(
             JobState.Queued q => view with { Position = position > 0 ? position : null, Reason = Reason(job, q) },
             JobState.Starting => view with { Reason = "starting on its nodes" },
             JobState.Running r => view with { Started = r.Since },
-            JobState.Stopping s => view with { Started = s.Started, Reason = s.Reason switch
+            JobState.Stopping s => view with
             {
-                StopReason.Cancelled => "being cancelled",
-                StopReason.Preempted => $"saves, and leaves its devices to job {s.For}",
-                _ => "a node of the gang is gone",
-            } },
+                Started = s.Started,
+                Reason = s.Reason switch
+                {
+                    StopReason.Cancelled => "being cancelled",
+                    StopReason.Preempted => $"saves, and leaves its devices to job {s.For}",
+                    _ => "a node of the gang is gone",
+                }
+            },
             JobState.Ended e => view with { Started = e.Started, Ended = e.At, ExitCode = e.ExitCode, Reason = e.Reason },
             _ => view,
         };

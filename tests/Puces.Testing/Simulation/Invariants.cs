@@ -152,7 +152,9 @@ public static class Invariants
             var use = before[share.Node];
             before[share.Node] = use with
             {
-                Free = [.. use.Free.Concat(share.Devices).Order()], FreeMilliCpus = use.FreeMilliCpus + share.MilliCpus, FreeMemory = use.FreeMemory + share.Memory,
+                Free = [.. use.Free.Concat(share.Devices).Order()],
+                FreeMilliCpus = use.FreeMilliCpus + share.MilliCpus,
+                FreeMemory = use.FreeMemory + share.Memory,
             };
         }
         foreach (var higher in world.Line)
