@@ -40,7 +40,7 @@ public sealed partial class World
             Limit = job.Limit,
             CanYield = job.CanYield,
             Worked = job.Worked,
-            Preemptions = job.Preemptions,
+            Attempts = job.Attempts,
             Kin = job.Kin,
         };
     }
@@ -59,7 +59,9 @@ public sealed partial class World
     private void Restore(Job job, Allocation held, AttemptRecord attempt)
     {
         var parts = held.Shares.Select(s => new Part(_grid.IndexOf(s.Node), Mask(s.Devices), 0, s.MilliCpus, s.Memory.Bytes)).ToArray();
-        _scheduler.Restore(ClaimOf(job), parts, attempt.GuestOf?.Value, Clock(attempt.Decided));
+        var claim = ClaimOf(job);
+        claim.Attempts--;
+        _scheduler.Restore(claim, parts, attempt.GuestOf?.Value, Clock(attempt.Decided));
     }
 
     private void Wait(Job job, JobState.Queued queued, DateTimeOffset now)

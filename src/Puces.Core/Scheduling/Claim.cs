@@ -42,8 +42,8 @@ public sealed class Claim
     /// <summary>When it was given what it holds.</summary>
     public TimeSpan Since { get; internal set; }
 
-    /// <summary>How often it was stopped for another.</summary>
-    public int Preemptions { get; internal set; }
+    /// <summary>How often it was given devices.</summary>
+    public int Attempts { get; set; }
 
     /// <summary>Number of the claim whose reservation it uses until that one can start; null for nobody's.</summary>
     public long? GuestOf { get; internal set; }

@@ -149,7 +149,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         while (_order.TryDequeue(out var group, out _))
         {
             if (group.Head is not { } head || IsPromised(head)) continue;
-            if (isBlocked) head.IsDue = false;
+            if (isBlocked && head.IsDue)
+            {
+                head.IsDue = false;
+                _order.Enqueue(group, StandingOf(head, now));
+                continue;
+            }
             if (TryStart(head, now) || TryStop(head, now) || TryGuest(head, now))
             {
                 if (group.Head is { } next && !IsPromised(next)) _order.Enqueue(group, StandingOf(next, now));
@@ -198,6 +203,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     {
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
         claim.IsCommitted = claim.IsDue;
+        claim.Attempts++;
         Unreserve(claim);
         _holding.Add(claim);
         if (claim.CanYield) _yielding++;
