@@ -1,3 +1,5 @@
+using Puces.Core.Queues;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>
@@ -55,6 +57,10 @@ public sealed class Claim
 
     /// <summary>Time it has had its devices in all.</summary>
     public TimeSpan Attained(TimeSpan now) => IsHolding ? Worked + (now - Since) : Worked;
+
+    // Whose it is, and what it counts for there while it holds, or is promised, devices.
+    internal Account? Account { get; set; }
+    internal Take Take { get; set; } = Take.Nothing;
 
     // Where it stands in the waitlist and among those that hold.
     internal Group? Group { get; set; }

@@ -16,6 +16,7 @@ public sealed class PucesPolicy : IPolicy
     public bool IsSteady => false;
     public bool Reserves => true;
     public bool Stops => true;
+    public bool SharesByProject => true;
     public TimeSpan? Tick => TimeSpan.FromMinutes(5);
 
     public long Rank(Claim claim, TimeSpan now)

@@ -10,7 +10,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private readonly Waitlist _waiting = new(policy);
     private readonly List<Claim> _holding = [];
     private readonly Plan _plan = new();
-    private readonly PriorityQueue<Group, Standing> _order = new();
+    private readonly Order _order = new();
     // For each shape: the last pass that found it to fit nowhere.
     private readonly List<long> _blocked = [];
     private bool _isChanged, _isTick;
@@ -41,23 +41,25 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     {
         if (claim.Batch is null && policy.Learns) _history.Arrive(claim, claim.Kin);
         if (reserved is not null && policy.Reserves) Restore(claim, reserved);
+        Count(claim);
         _waiting.Add(claim, now);
         _isChanged = true;
     }
 
     /// <summary>A claim that held these parts before this scheduler was made.</summary>
-    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since)
+    /// <param name="devices">What they were then, such as <c>H100:8</c>; null where the grid knows the nodes.</param>
+    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since, string? devices = null)
     {
         if (policy.Learns) _history.Arrive(claim, claim.Kin);
         grid.Hold(parts);
-        Begin(claim, parts, since);
+        Begin(claim, parts, since, devices ?? "", isRestored: true);
         claim.GuestOf = guestOf;
     }
 
     /// <summary>A claim leaves the line without having started.</summary>
     public void Withdraw(Claim claim)
     {
-        _waiting.Remove(claim);
+        Unwait(claim);
         if (policy.Learns) _history.End(claim, null);
         Unreserve(claim);
         _isChanged = true;
@@ -94,6 +96,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     public Plan Decide(TimeSpan now)
     {
         _plan.Clear();
+        Settle(now);
         Fulfil(now);
         if (_waiting.Count == 0) return _plan;
         // Ticks are moments of the clock, not of this object: whoever takes over has the same.
@@ -135,38 +138,39 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         foreach (var reservation in _reservations) reservation.IsWanted = false;
         foreach (var group in _waiting.Groups)
             if (group.Head is { } head) _order.Enqueue(group, StandingOf(head, now));
-        while (_order.TryDequeue(out var group, out _))
+        while (_order.TryDequeue(this, now) is { } group)
         {
-            if (group.Head is not { } head || IsPromised(head)) continue;
+            if (group.Head is not { } head || IsPromised(head) || IsHeldBack(head)) continue;
             if (TryStart(head, now) || TryStop(head, now) || TryGuest(head, now))
             {
                 if (group.Head is { } next && !IsPromised(next)) _order.Enqueue(group, StandingOf(next, now));
             }
-            else Reserve(head, now);
+            else if (MayHave(head)) Reserve(head, now);
         }
         EndReservations();
     }
 
-    private Standing StandingOf(Claim claim, TimeSpan now) => new(claim.Priority, policy.Rank(claim, now), claim.Number);
+    private Standing StandingOf(Claim claim, TimeSpan now) => new(IsBeyond(claim), claim.Priority, PathOf(claim, now), policy.Rank(claim, now), claim.Number);
 
     private bool TryStart(Claim claim, TimeSpan now)
     {
         var shape = claim.Shape;
         while (_blocked.Count <= shape.Index) _blocked.Add(-1);
         if (_blocked[shape.Index] == _pass) return false;
-        if (grid.Place(shape, claim.Avoid, policy.IsStrict) is not { } parts)
+        if (PlaceOf(claim, out var isFull) is not { } parts)
         {
-            if (claim.Avoid is null) _blocked[shape.Index] = _pass;
+            if (claim.Avoid is null && isFull) _blocked[shape.Index] = _pass;
             return false;
         }
-        _waiting.Remove(claim);
+        Unwait(claim);
         grid.Hold(parts);
         Begin(claim, parts, now);
         return true;
     }
 
-    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now)
+    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now, string devices = "", bool isRestored = false)
     {
+        Run(claim, parts, now, devices, isRestored);
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
         Unreserve(claim);
         _holding.Add(claim);
@@ -186,18 +190,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         last.HoldingAt = claim.HoldingAt;
         _holding.RemoveAt(_holding.Count - 1);
         claim.HoldingAt = -1;
+        Rest(claim);
         if (claim.CanYield) _yielding--;
         foreach (var part in policy.IsStrict ? [] : claim.Parts) _onNode[part.Node].Remove(claim);
         grid.Release(claim.Parts);
         claim.Parts = [];
         (claim.IsLeaving, claim.GuestOf, claim.ExpectedEnd) = (false, null, default);
         Collect();
-    }
-
-    private readonly record struct Standing(int Priority, long Rank, long Number) : IComparable<Standing>
-    {
-        public int CompareTo(Standing other) =>
-            Priority != other.Priority ? other.Priority.CompareTo(Priority)
-            : Rank != other.Rank ? Rank.CompareTo(other.Rank) : Number.CompareTo(other.Number);
     }
 }
