@@ -102,6 +102,7 @@ public static partial class Program
         JobsApi.Map(api);
         StreamsApi.Map(api);
         ThingsApi.Map(api);
+        ProjectsApi.Map(api);
         PagesApi.Map(app);
         // Explicit too: the description can then be printed without a start.
         app.UseEndpoints(_ => { });

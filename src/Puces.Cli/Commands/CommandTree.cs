@@ -16,7 +16,7 @@ internal static class CommandTree
         [
             RunCommands.Run(tools, behindDashes), RunCommands.Submit(tools, behindDashes), ListCommand.Create(tools), JobCommands.Show(tools),
             JobCommands.Why(tools), JobCommands.Logs(tools), JobCommands.Cancel(tools), JobCommands.Wait(tools), ValidateCommand.Create(tools),
-            ReplayCommand.Create(tools), PackCommand.Create(tools), PoolCommands.Create(tools), SecretCommands.Create(tools), FeedCommand.Create(tools),
+            ReplayCommand.Create(tools), PackCommand.Create(tools), PoolCommands.Create(tools), ProjectCommands.Create(tools), SecretCommands.Create(tools), FeedCommand.Create(tools),
             LoginCommands.Dashboard(tools),
             LoginCommands.Login(tools), LoginCommands.Logout(tools), DaemonCommands.Up(tools, behindDashes), DaemonCommands.Down(tools),
             DoctorCommand.Create(tools), CompletionCommand.Create(tools), DaemonCommands.Version(tools),

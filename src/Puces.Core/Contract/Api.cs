@@ -80,6 +80,31 @@ public sealed record SetSecret(string Value);
 /// <summary>Body of <c>PUT /api/v1/pools/{name}</c>. Nulls stand for what is found on the machine.</summary>
 public sealed record SetPool(int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null);
 
+/// <summary>Body of <c>PUT /api/v1/projects/{name}</c>.</summary>
+/// <param name="Weight">Its share is to its sisters' as its weight is to theirs.</param>
+/// <param name="Quota">Model → devices of it that are the project's own.</param>
+public sealed record SetProject(int Weight = 1, IReadOnlyDictionary<string, int>? Quota = null, ProjectLimits? Limits = null);
+
+/// <summary>What a project may not exceed; null for no limit.</summary>
+/// <param name="Devices">Held at once.</param>
+/// <param name="UserDevices">Held at once by one user.</param>
+/// <param name="Waiting">Jobs that wait.</param>
+/// <param name="UserWaiting">Jobs of one user that wait.</param>
+/// <param name="RunTime">The longest that one attempt may run, such as <c>2d</c>.</param>
+public sealed record ProjectLimits(int? Devices = null, int? UserDevices = null, int? Waiting = null, int? UserWaiting = null, string? RunTime = null);
+
+/// <summary>A project, with its parts.</summary>
+/// <param name="Devices">Held now.</param>
+/// <param name="Waiting">Jobs that wait.</param>
+/// <param name="Usage">What it has used, in hours of an H100; halved every seven days.</param>
+/// <param name="Used">Its part of what all have used, 0 to 1.</param>
+/// <param name="Share">What its weight gives it if all want some, 0 to 1.</param>
+/// <param name="IsSet">It was set; false for one that only has had jobs.</param>
+public sealed record ProjectView(
+    string Name, int Weight, IReadOnlyDictionary<string, int> Quota, int Devices, int Waiting, double Usage, double Used, double Share, ProjectLimits Limits, bool IsSet);
+
+public sealed record ProjectList(IReadOnlyList<ProjectView> Projects);
+
 /// <summary>Reply of <c>GET /api/v1/info</c>.</summary>
 /// <param name="Leads">This daemon writes; false while it stands by.</param>
 /// <param name="Checks">What <c>puces doctor</c> shows of the server.</param>
@@ -111,6 +136,9 @@ public sealed record FieldError(string Path, string Message, int Line = 0, int C
 [JsonSerializable(typeof(SecretList))]
 [JsonSerializable(typeof(SetSecret))]
 [JsonSerializable(typeof(SetPool))]
+[JsonSerializable(typeof(SetProject))]
+[JsonSerializable(typeof(ProjectList))]
+[JsonSerializable(typeof(ProjectView))]
 [JsonSerializable(typeof(ServerInfo))]
 [JsonSerializable(typeof(Problem))]
 public sealed partial class ContractJson : JsonSerializerContext;

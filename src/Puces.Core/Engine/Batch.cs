@@ -13,6 +13,8 @@ internal sealed class Batch(long lastEvent, DateTimeOffset now)
     public List<Answer> Answers { get; } = [];
     public List<FeedEvent> Events { get; } = [];
     public List<Effect> Effects { get; } = [];
+    /// <summary>Jobs of one request that were held against the limits, and what was wrong with them.</summary>
+    public (IReadOnlyList<NewJob>? Jobs, string? Error) Checked { get; set; }
     public SortedSet<string> Nodes { get; } = new(StringComparer.Ordinal);
     public IReadOnlyList<Change> Changes => _changes;
     public long LastEvent { get; private set; } = lastEvent;

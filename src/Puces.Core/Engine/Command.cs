@@ -1,6 +1,7 @@
 using Puces.Core.Contract;
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
+using Puces.Core.Queues;
 
 namespace Puces.Core.Engine;
 
@@ -12,7 +13,9 @@ public abstract record Command
     /// <summary>A new job. <paramref name="Key"/> makes it idempotent: the same key again gives the first job.</summary>
     /// <param name="Spec">The spec in UTF-8 JSON: passed through to the store untouched.</param>
     /// <param name="Batch">The key of the first job that was submitted with this one: where that was used for another request, none is taken.</param>
-    public sealed record Submit(NewJob Job, ReadOnlyMemory<byte> Spec, IdempotencyKey? Key = null, UInt128? Batch = null) : Command;
+    /// <param name="Together">All jobs of the request, the same list in each of its commands: where limits do not leave room for all, none is taken.</param>
+    public sealed record Submit(
+        NewJob Job, ReadOnlyMemory<byte> Spec, IdempotencyKey? Key = null, UInt128? Batch = null, IReadOnlyList<NewJob>? Together = null) : Command;
 
     /// <summary>End the job, through its checkpoint if it runs.</summary>
     public sealed record Cancel(JobId Job, string By) : Command;
@@ -51,6 +54,12 @@ public abstract record Command
 
     /// <summary>A pool was added or changed.</summary>
     public sealed record SetPool(Pool Pool) : Command;
+
+    /// <summary>A project was added or changed.</summary>
+    public sealed record SetProject(Project Project) : Command;
+
+    /// <summary>A project is as if it had never been set; what it has used is kept.</summary>
+    public sealed record RemoveProject(string Name) : Command;
 
     /// <summary>A secret was set, already encrypted, or removed (null).</summary>
     public sealed record SetSecret(string Name, ReadOnlyMemory<byte>? Encrypted) : Command;

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
+using Puces.Core.Queues;
 using Puces.Core.Units;
 
 namespace Puces.Core.Engine;
@@ -21,6 +22,7 @@ namespace Puces.Core.Engine;
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(AttemptRecord))]
 [JsonSerializable(typeof(Pool))]
+[JsonSerializable(typeof(Project))]
 public sealed partial class EngineJson : JsonSerializerContext
 {
     /// <summary>Text goes into a database, not into HTML: only what JSON must escape is escaped.</summary>

@@ -36,7 +36,7 @@ public abstract record Change
 
 /// <summary>One line of the feed: what people want to know. Append-only.</summary>
 /// <param name="Seq">Counts from 1 without gaps.</param>
-/// <param name="Kind">submitted, started, running, ended, requeued, cancelling, node-up, node-down, node-gone, checkpoint.</param>
+/// <param name="Kind">submitted, started, running, ended, requeued, cancelling, node-up, node-down, node-gone, checkpoint, preempted, project.</param>
 public sealed record FeedEvent(long Seq, DateTimeOffset At, string Kind, string Text, JobId? Job = null, string? Project = null);
 
 /// <summary>What must now be done outside. Each may be done again without harm.</summary>
@@ -48,10 +48,12 @@ public abstract record Effect
     /// Start every rank of the attempt on the nodes of its allocation. Where a node has said hello since this was decided, its rank is
     /// left out: the world answers a hello itself.
     /// </summary>
-    public sealed record Start(AttemptId Attempt, Allocation Allocation) : Effect;
+    /// <param name="Limit">The longest that it may run; null for ever.</param>
+    public sealed record Start(AttemptId Attempt, Allocation Allocation, TimeSpan? Limit = null) : Effect;
 
     /// <summary>Start one rank again: its node has come back and does not have it.</summary>
-    public sealed record StartRank(AttemptId Attempt, int Rank, Allocation Allocation) : Effect;
+    /// <param name="Limit">The longest that it may run; null for ever.</param>
+    public sealed record StartRank(AttemptId Attempt, int Rank, Allocation Allocation, TimeSpan? Limit = null) : Effect;
 
     /// <summary>Ask one rank to save and end, and end it after its grace.</summary>
     public sealed record Stop(AttemptId Attempt, int Rank, string Node, string Reason) : Effect;

@@ -104,6 +104,8 @@ public sealed partial class World
             case Command.NodeSeen c: NodeSeen(c, batch); break;
             case Command.NodeGone c: NodeGone(c.Node, batch); break;
             case Command.PoolOpened c: PoolOpened(c.Pool); break;
+            case Command.SetProject c: return SetProject(c.Project, batch);
+            case Command.RemoveProject c: return RemoveProject(c.Name, batch);
             case Command.SetPool c: return SetPool(c.Pool, batch);
             case Command.SetSecret c: batch.Add(new Change.SecretSet(c.Name, c.Encrypted, batch.Now)); break;
         }
@@ -118,10 +120,11 @@ public sealed partial class World
                 return new(Error: $"this Idempotency-Key was used for another request (job {used.Job}); use a new one");
             if (_keys.TryGetValue(key.Key, out var first)) return new(_jobs.GetValueOrDefault(first.Job), IsRepeat: true, Id: first.Job);
         }
+        if (Refusal(c, batch) is { } refusal) return new(Error: refusal);
         var request = Shared(c.Job.Request);
         var retry = c.Job.Retry == Retry.None ? Retry.None : c.Job.Retry;
         var job = new Job(new(++_lastJob), c.Job.Name, c.Job.Project, c.Job.Owner, c.Job.Priority, request, retry, batch.Now,
-            new JobState.Queued(batch.Now), c.Job.Expected, Limit: c.Job.Limit, CanYield: c.Job.CanYield);
+            new JobState.Queued(batch.Now), c.Job.Expected, Limit: c.Job.Limit ?? LongestRun(c.Job.Project), CanYield: c.Job.CanYield);
         Wait(job, (JobState.Queued)job.State, batch.Now);
         _jobs[job.Id] = job = job with { Kin = _claims[job.Id].BatchNumber };
         if (c.Key is { } given) Remember(given, job.Id, batch.Now);

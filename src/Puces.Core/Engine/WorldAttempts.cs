@@ -39,7 +39,7 @@ public sealed partial class World
         if (Live(c.Attempt) is not { } live || c.Rank >= live.Ranks.Length) return;
         var isStopping = _jobs[c.Attempt.Job].State is JobState.Stopping;
         // A rank that has not begun and is not to be stopped is simply started again: its order did not arrive.
-        if (!live.Ranks[c.Rank].IsStarted && !isStopping) batch.Effects.Add(new Effect.StartRank(c.Attempt, c.Rank, live.Allocation));
+        if (!live.Ranks[c.Rank].IsStarted && !isStopping) batch.Effects.Add(new Effect.StartRank(c.Attempt, c.Rank, live.Allocation, _jobs[c.Attempt.Job].Limit));
         else RankOver(c.Attempt, c.Rank, c.Node, r => r.Evidence = c.Evidence, batch);
     }
 

@@ -48,12 +48,16 @@ public sealed partial class World
     // Keys of notes begin with what they are about.
     private const string RunTimesNote = "run-times/";
 
-    private void Recall(IEnumerable<KeyValuePair<string, string>> notes) => _scheduler.History.Load(
-        notes.Where(n => n.Key.StartsWith(RunTimesNote, StringComparison.Ordinal)).Select(n => (n.Key[RunTimesNote.Length..], n.Value)));
+    private void Recall(IEnumerable<KeyValuePair<string, string>> notes)
+    {
+        _scheduler.History.Load(notes.Where(n => n.Key.StartsWith(RunTimesNote, StringComparison.Ordinal)).Select(n => (n.Key[RunTimesNote.Length..], n.Value)));
+        RecallProjects(notes);
+    }
 
     private void Note(Batch batch)
     {
         foreach (var (key, text) in _scheduler.History.TakeLearned()) batch.Add(new Change.NoteSet(RunTimesNote + key, text.Length > 0 ? text : null));
+        foreach (var (project, usage) in _scheduler.Shares.TakeChanged()) batch.Add(new Change.NoteSet(ProjectNotes.Usage + project, usage));
     }
 
     private void Restore(Job job, Allocation held, AttemptRecord attempt)
@@ -61,7 +65,7 @@ public sealed partial class World
         var parts = held.Shares.Select(s => new Part(_grid.IndexOf(s.Node), Mask(s.Devices), 0, s.MilliCpus, s.Memory.Bytes)).ToArray();
         var claim = ClaimOf(job);
         claim.Attempts--;
-        _scheduler.Restore(claim, parts, attempt.GuestOf?.Value, Clock(attempt.Decided));
+        _scheduler.Restore(claim, parts, attempt.GuestOf?.Value, Clock(attempt.Decided), attempt.Devices);
     }
 
     private void Wait(Job job, JobState.Queued queued, DateTimeOffset now)
@@ -85,7 +89,7 @@ public sealed partial class World
     {
         var plan = _scheduler.Decide(Clock(batch.Now));
         foreach (var claim in plan.Starts) Begin(_jobs[new(claim.Number)], claim, batch);
-        foreach (var stop in plan.Stops) Preempt(_jobs[new(stop.Victim.Number)], _jobs[new(stop.For.Number)], batch);
+        foreach (var stop in plan.Stops) Preempt(_jobs[new(stop.Victim.Number)], _jobs[new(stop.For.Number)], stop.Cause.Words(stop.Victim), batch);
         foreach (var claim in plan.Reservations)
         {
             if (_jobs.TryGetValue(new(claim.Number), out var job) && job.State is JobState.Queued queued)
@@ -100,20 +104,22 @@ public sealed partial class World
         var allocation = new Allocation([.. claim.Parts.Select(p => new Share(_grid.NodeAt(p.Node).Id, Indexes(p.Devices), p.MilliCpus, new(p.Memory)))]);
         job = job with { Attempts = job.Attempts + 1, State = new JobState.Starting(allocation, batch.Now) };
         var record = new AttemptRecord(
-            job.Attempt, [.. allocation.Shares.Select(s => s.Node)], batch.Now, GuestOf: claim.GuestOf is { } host ? new(host) : null);
+            job.Attempt, [.. allocation.Shares.Select(s => s.Node)], batch.Now, GuestOf: claim.GuestOf is { } host ? new(host) : null,
+            Devices: Scheduler.DevicesOf(claim));
         _holdings.Hold(job.Id, allocation);
         _attempts[job.Id] = new(record, allocation);
         Set(job, batch);
         batch.Set(record);
         batch.Nodes.UnionWith(record.Nodes);
         batch.Say("started", $"job {job.Id} ({job.Name}) starts on {allocation}", job);
-        batch.Effects.Add(new Effect.Start(job.Attempt, allocation));
+        batch.Effects.Add(new Effect.Start(job.Attempt, allocation, job.Limit));
     }
 
-    private void Preempt(Job victim, Job by, Batch batch)
+    private void Preempt(Job victim, Job by, string why, Batch batch)
     {
-        batch.Say("preempted", $"job {victim.Id} ({victim.Name}) saves and leaves its devices to job {by.Id} ({by.Name})", victim);
-        StopAll(victim with { Preemptions = victim.Preemptions + 1 }, StopReason.Preempted, $"its devices go to job {by.Id}", batch, by.Id);
+        batch.Say("preempted", $"job {victim.Id} ({victim.Name}) saves and leaves its devices to job {by.Id} ({by.Name}), {why}", victim);
+        var stopped = StopAll(victim with { Preemptions = victim.Preemptions + 1 }, StopReason.Preempted, $"its devices go to job {by.Id}, {why}", batch, by.Id);
+        Set(stopped with { State = (JobState.Stopping)stopped.State with { Why = why } }, batch);
     }
 
     private static ulong Mask(IReadOnlyList<int> devices)

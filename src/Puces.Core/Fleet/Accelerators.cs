@@ -5,14 +5,28 @@ namespace Puces.Core.Fleet;
 /// <summary>A model of device.</summary>
 /// <param name="Memory">Of one device.</param>
 /// <param name="Bf16">Dense bf16 TFLOP/s, as the vendor's data sheet states; null where it has none.</param>
-public sealed record Accelerator(string Name, string Vendor, Memory Memory, double? Bf16);
+/// <param name="Fp16">Dense fp16 TFLOP/s, where it has no bf16.</param>
+public sealed record Accelerator(string Name, string Vendor, Memory Memory, double? Bf16, double? Fp16 = null)
+{
+    /// <summary>Dense half-precision TFLOP/s.</summary>
+    public double Half => Bf16 ?? Fp16 ?? Accelerators.Reference;
+
+    /// <summary>What one device counts for, in thousandths of an H100.</summary>
+    public int Weight => Math.Max(1, (int)Math.Round(Half / Accelerators.Reference * 1000));
+}
 
 /// <summary>
 /// The accelerators that virtual pools and requests by need know. Figures are those of the vendors' public data sheets
 /// (NVIDIA H100, H200, B200, A100, L4, L40S, A10, V100, T4, RTX 4090; AMD Instinct MI250, MI300X; Intel Gaudi 3, Max 1550).
+/// V100 (SXM2) and T4 have no bf16: theirs is the fp16 of their tensor cores.
 /// </summary>
 public static class Accelerators
 {
+    /// <summary>Dense half-precision TFLOP/s of the H100 (SXM), against which all others are weighed.</summary>
+    public const double Reference = 989;
+
+    private static readonly Dictionary<string, int> Weights = new(StringComparer.OrdinalIgnoreCase);
+
     private static Memory Gb(int gigabytes) => new(gigabytes * 1_000_000_000L);
 
     public static readonly IReadOnlyList<Accelerator> All =
@@ -21,8 +35,17 @@ public static class Accelerators
         new("B200", "nvidia", Gb(180), 2250), new("GAUDI3", "intel", Gb(128), 1835), new("H100", "nvidia", Gb(80), 989),
         new("H200", "nvidia", Gb(141), 989), new("L4", "nvidia", Gb(24), 121), new("L40S", "nvidia", Gb(48), 362),
         new("MAX1550", "intel", Gb(128), 832), new("MI250", "amd", Gb(128), 362), new("MI300X", "amd", Gb(192), 1307),
-        new("RTX4090", "nvidia", Gb(24), 165), new("T4", "nvidia", Gb(16), null), new("V100", "nvidia", Gb(16), null),
+        new("RTX4090", "nvidia", Gb(24), 165), new("T4", "nvidia", Gb(16), null, 65),
+        new("V100", "nvidia", Gb(16), null, 125),
     ];
+
+    static Accelerators()
+    {
+        foreach (var accelerator in All) Weights[accelerator.Name] = accelerator.Weight;
+    }
+
+    /// <summary>What a device of a model counts for, in thousandths of an H100; one that nobody knows counts as one.</summary>
+    public static int WeightOf(string model) => Weights.GetValueOrDefault(model, 1000);
 
     public static Accelerator? Find(string name) =>
         All.FirstOrDefault(a => string.Equals(a.Name, name, StringComparison.OrdinalIgnoreCase));

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Puces.Core.Contract;
+using Puces.Core.Queues;
 using Puces.Core.Units;
 
 namespace Puces.Core.Jobs;
@@ -121,7 +122,12 @@ internal sealed class FieldReader
     }
 
     /// <summary>A name for jobs, projects, pools: what is safe in a file name, a URL and a shell.</summary>
-    public string? Name(SpecNode node, Place place)
+    public string? Name(SpecNode node, Place place) => Name(node, place, isPath: false);
+
+    /// <summary>The name of a project: names with <c>/</c> between.</summary>
+    public string? Project(SpecNode node, Place place) => Name(node, place, isPath: true);
+
+    private string? Name(SpecNode node, Place place, bool isPath)
     {
         if (Filled(node, place) is not { } text) return null;
         if (text.Length > JobFields.LongestName)
@@ -129,8 +135,8 @@ internal sealed class FieldReader
             Fault(node, place, string.Create(CultureInfo.InvariantCulture, $"has {text.Length} characters; write at most {JobFields.LongestName}"));
             return null;
         }
-        if (JobName.Fits(text)) return text;
-        var fitting = JobName.FittingTo(text);
+        if (isPath ? ProjectName.Fits(text) : JobName.Fits(text)) return text;
+        var fitting = isPath ? ProjectName.FittingTo(text) : JobName.FittingTo(text);
         Fault(node, place, $"{Show.Quoted(text)} has other characters than letters, digits, '.', '_' and '-', or does not start with a letter or digit"
             + (fitting.Length > 0 ? $"; write {fitting}" : ""));
         return null;

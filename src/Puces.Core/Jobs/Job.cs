@@ -52,7 +52,9 @@ public sealed record Retry(int Count, TimeSpan Backoff, IReadOnlyList<int> Resta
 /// <param name="Cpu">CPU time of all ranks, where the nodes could say.</param>
 /// <param name="PeakMemory">Bytes of the rank that used most, where the nodes could say.</param>
 /// <param name="Checkpoint">The newest whole checkpoint that it wrote.</param>
+/// <param name="Devices">What it was given by model, such as <c>H100:8</c>; null for no devices.</param>
 /// <param name="GuestOf">The job whose reservation it uses until that one can start.</param>
 public sealed record AttemptRecord(
     AttemptId Id, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
-    int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null, JobId? GuestOf = null);
+    int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null, JobId? GuestOf = null,
+    string? Devices = null);

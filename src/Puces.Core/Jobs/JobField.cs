@@ -42,14 +42,15 @@ public static class JobFields
     private const string Bytes = """{"type":"string","pattern":"^\\s*[0-9]+(\\.[0-9]+)?\\s*([KMGTkmgt][Ii]?)?[Bb]\\s*$"}""";
     private const string Text = """{"type":"string","minLength":1}""";
     private const string Word = """{"type":["string","integer"],"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","maxLength":64}""";
+    private const string Path = """{"type":["string","integer"],"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$","maxLength":64}""";
     private const string Gpu = """{"anyOf":[{"type":"integer","minimum":0,"maximum":1024},{"type":"string"},{"$ref":"#/$defs/gpus"}]}""";
 
     public static readonly JobField Name = new("name",
         "What the job is called in lists; the folder's name where it is left out.",
         "a name of letters, digits, '.', '_' and '-'", "\"train-7b\"", Word, "job_name", "jobname", "title");
     public static readonly JobField Project = new("project",
-        "Who shares and pays: the project whose quota and budget it uses.",
-        "a name of letters, digits, '.', '_' and '-'", "\"speech\"", Word, "account", "team", "namespace");
+        "Who shares and pays: the project whose quota and budget it uses; with a slash a part of one.",
+        "a name of letters, digits, '.', '_' and '-', with '/' between a project and its part", "\"lab/speech\"", Path, "account", "team", "namespace");
     public static readonly JobField Gpus = new("gpus",
         "Accelerators on each node: a count, a model, a need, or a list of alternatives in order of preference.",
         "a count, a model or a need", "\"H100:8\"",

@@ -53,7 +53,7 @@ public static class JobFile
             switch (field.Path)
             {
                 case "name": (name, hasName) = (reader.Name(node, field), true); break;
-                case "project": project = reader.Name(node, field); break;
+                case "project": project = reader.Project(node, field); break;
                 case "gpus": gpus = new GpuForms(reader).Read(node); break;
                 case "nodes": nodes = reader.Whole(node, field, 1, JobFields.MostNodes) ?? 1; break;
                 case "cpus": cpus = reader.Number(node, field, 0.001, JobFields.MostCpus); break;

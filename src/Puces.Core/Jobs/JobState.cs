@@ -25,7 +25,8 @@ public abstract record JobState
 
     /// <summary>The attempt has been told to end; its devices are held until every rank is known to be gone.</summary>
     /// <param name="For">The job that gets the devices, where <paramref name="Reason"/> is that.</param>
-    public sealed record Stopping(Allocation Allocation, DateTimeOffset Since, DateTimeOffset? Started, StopReason Reason, JobId? For = null) : JobState;
+    /// <param name="Why">Why that job, in words that follow its number.</param>
+    public sealed record Stopping(Allocation Allocation, DateTimeOffset Since, DateTimeOffset? Started, StopReason Reason, JobId? For = null, string? Why = null) : JobState;
 
     /// <summary>Nothing more will happen. <paramref name="Started"/> is the last attempt's; null if none ever ran.</summary>
     public sealed record Ended(JobResult Result, int ExitCode, DateTimeOffset At, DateTimeOffset? Started = null, string? Reason = null) : JobState;

@@ -1,3 +1,5 @@
+using Puces.Core.Queues;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>
@@ -69,6 +71,10 @@ public sealed class Claim
     /// <summary>It is the one in a thousand that nothing is promised.</summary>
     internal bool IsExempt { get; set; }
     internal int Visit { get; set; } = -1;
+
+    // Whose it is, and what it counts for there while it holds, or is promised, devices.
+    internal Account? Account { get; set; }
+    internal Take Take { get; set; } = Take.Nothing;
 
     // Where it stands in the waitlist and among those that hold.
     internal Group? Group { get; set; }

@@ -80,6 +80,39 @@ public sealed partial class Grid
         return part with { MilliCpus = Math.Min(Least(way, way.Devices, slot.Node), slot.FreeMilliCpus), Memory = Math.Min(way.Memory.Bytes, slot.FreeMemory) };
     }
 
+    /// <summary>The models that a way could be given, by name.</summary>
+    internal IEnumerable<string> ModelsFor(Way way)
+    {
+        var models = new SortedSet<string>(StringComparer.Ordinal);
+        if (way.Devices == 0 && way.Share == 0) return models;
+        foreach (var kind in _kinds)
+        {
+            var mask = MaskOf(way, kind);
+            foreach (var device in kind.Devices)
+                if ((mask >> device.Index & 1) != 0) models.Add(device.Model);
+        }
+        return models;
+    }
+
+    /// <summary>Devices of a model that nobody holds.</summary>
+    internal int FreeOf(string model)
+    {
+        var free = 0;
+        foreach (var kind in _kinds)
+        {
+            var ofModel = 0;
+            foreach (var device in kind.Devices)
+                if (device.Model == model) ofModel++;
+            if (ofModel == 0) continue;
+            for (var count = 1; count <= kind.Devices.Count; count++)
+                if (ofModel == kind.Devices.Count) free += count * kind.With(count).Count;
+                else for (var at = kind.With(count).From(0); at >= 0; at = kind.With(count).From(at + 1))
+                    foreach (var device in kind.Devices)
+                        if (device.Model == model && (kind.Members[at].Free >> device.Index & 1) != 0) free++;
+        }
+        return free;
+    }
+
     /// <summary>What a node still lacks to carry one part of a way; nothing where a number is not above zero.</summary>
     internal readonly record struct Room(int Devices, int MilliCpus, long Memory)
     {
@@ -102,7 +135,8 @@ public sealed partial class Grid
     /// <summary>Devices of a part that will do, once it is given back.</summary>
     internal ulong Usable(Way way, in Part part) => part.Devices & _slots[part.Node].Healthy & MaskOf(way, _slots[part.Node].Kind);
 
-    private Part[]? Place(Way way, IReadOnlySet<string>? avoid, bool restOnFreest)
+    /// <summary>The same for one way.</summary>
+    internal Part[]? Place(Way way, IReadOnlySet<string>? avoid, bool restOnFreest)
     {
         if (way.Share > 0) return PlaceShare(way, avoid);
         if (way.Total > FreeDevices) return null;

@@ -35,7 +35,7 @@ public interface IPolicy
     /// <summary>It may have those that hold stopped.</summary>
     bool Stops => false;
 
-    /// <summary>Whether one that waits may have one that holds stopped.</summary>
+    /// <summary>Whether one that waits may have one that holds stopped; where it shares by project, asked of those of one project and priority.</summary>
     bool MayStop(Claim holding, Claim waiting, TimeSpan now) => false;
 
     /// <summary>Time has passed, or the first tick has come: the moment to look at everybody.</summary>

@@ -40,4 +40,34 @@ public sealed class Plan
 /// <summary>A claim that shall leave its devices to another.</summary>
 /// <param name="Victim">Who leaves, and goes on later.</param>
 /// <param name="For">Who gets them.</param>
-public readonly record struct Stop(Claim Victim, Claim For);
+/// <param name="Cause">Why.</param>
+public readonly record struct Stop(Claim Victim, Claim For, StopCause Cause);
+
+/// <summary>Why one leaves its devices to another.</summary>
+public enum StopCause
+{
+    /// <summary>Of one project, and likely to end sooner.</summary>
+    Sooner,
+    /// <summary>It has a higher priority.</summary>
+    Priority,
+    /// <summary>Its project owns the devices, which were borrowed.</summary>
+    Quota,
+    /// <summary>Its project has less than its share, and the other's more.</summary>
+    Share,
+    /// <summary>The devices were reserved for it, and used only until it could start.</summary>
+    Reserved,
+}
+
+/// <summary>The causes in plain words.</summary>
+public static class StopCauses
+{
+    /// <summary>To be said behind the name of who gets the devices.</summary>
+    public static string Words(this StopCause cause, Claim stopped) => cause switch
+    {
+        StopCause.Priority => "which has a higher priority",
+        StopCause.Quota => $"whose project owns what project {stopped.Project} had borrowed",
+        StopCause.Share => $"whose project has less than its share, where project {stopped.Project} has more",
+        StopCause.Reserved => "for which they were reserved",
+        _ => "which is likely to end sooner",
+    };
+}

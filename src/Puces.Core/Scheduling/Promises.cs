@@ -34,6 +34,7 @@ public sealed partial class Scheduler
     private void Keep(Claim claim, Way way, Part[] parts)
     {
         _promises.Add(new(claim, way, parts));
+        Promised(claim, parts);
         Collect();
     }
 
@@ -63,7 +64,7 @@ public sealed partial class Scheduler
             Break(promise);
             _isChanged = true;
             if (!isWhole || grid.CanHold(promise.Way, promise.Parts) is not { } parts) continue;
-            _waiting.Remove(promise.For);
+            Unwait(promise.For);
             grid.Hold(parts);
             Begin(promise.For, parts, now);
         }
@@ -71,6 +72,7 @@ public sealed partial class Scheduler
 
     private bool Break(Promise promise)
     {
+        Unpromised(promise.For);
         for (var i = 0; i < promise.Parts.Length; i++)
             if (promise.Kept[i] != 0) grid.Release([new(promise.Parts[i].Node, promise.Kept[i], 0, 0, 0)]);
         return true;

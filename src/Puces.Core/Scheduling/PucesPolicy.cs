@@ -16,6 +16,7 @@ public sealed class PucesPolicy(bool isBounded = true) : IPolicy
     public bool IsSteady => false;
     public bool Reserves => true;
     public bool Stops => true;
+    public bool SharesByProject => true;
     public TimeSpan? Tick => TimeSpan.FromMinutes(5);
 
     /// <summary>Who must go first, so that nobody waits for ever; null where nothing is promised, for comparison.</summary>

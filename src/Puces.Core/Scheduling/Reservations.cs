@@ -151,10 +151,10 @@ public sealed partial class Scheduler
         if (_wanted == 0) return false;
         foreach (var reservation in _reservations)
             if (reservation.IsWanted && IsWelcome(claim, reservation, now)) LetGo(reservation);
-        var parts = grid.Place(claim.Shape, claim.Avoid);
+        var parts = PlaceOf(claim, out _);
         if (parts is not null)
         {
-            _waiting.Remove(claim);
+            Unwait(claim);
             grid.Hold(parts);
             Begin(claim, parts, now);
             foreach (var reservation in _reservations)
@@ -189,15 +189,16 @@ public sealed partial class Scheduler
         var plan = _plan.Stops.Count;
         foreach (var part in parts)
             foreach (var holding in On(part.Node))
-                if (holding is { GuestOf: not null, IsLeaving: false } && holding.Parts.Any(p => p.Node == part.Node && (p.Devices & part.Devices) != 0)) Dismiss(holding, claim);
+                if (holding is { GuestOf: not null, IsLeaving: false } && holding.Parts.Any(p => p.Node == part.Node && (p.Devices & part.Devices) != 0)) Dismiss(holding, claim, StopCause.Reserved);
         if (_plan.Stops.Count == plan) return false;
         Keep(claim, way, parts);
         return true;
     }
 
-    private void Dismiss(Claim victim, Claim by)
+    private void Dismiss(Claim victim, Claim by, StopCause cause)
     {
         victim.IsLeaving = true;
-        _plan.Add(new Stop(victim, by));
+        Discount(victim, -1);
+        _plan.Add(new Stop(victim, by, cause));
     }
 }

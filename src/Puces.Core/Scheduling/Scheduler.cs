@@ -10,7 +10,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private readonly Waitlist _waiting = new(policy);
     private readonly List<Claim> _holding = [];
     private readonly Plan _plan = new();
-    private readonly PriorityQueue<Group, Standing> _order = new();
+    private readonly Order _order = new();
     // For each shape: the last pass that found it to fit nowhere.
     private readonly List<long> _blocked = [];
     private bool _isChanged, _isTick;
@@ -44,23 +44,25 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     {
         if (claim.Batch is null && policy.Learns) Arrive(claim);
         if (reserved is not null && policy.Reserves) Restore(claim, reserved);
+        Count(claim);
         _waiting.Add(claim, now);
         _isChanged = true;
     }
 
     /// <summary>A claim that held these parts before this scheduler was made.</summary>
-    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since)
+    /// <param name="devices">What they were then, such as <c>H100:8</c>; null where the grid knows the nodes.</param>
+    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since, string? devices = null)
     {
         if (policy.Learns) Arrive(claim);
         grid.Hold(parts);
-        Begin(claim, parts, since);
+        Begin(claim, parts, since, devices ?? "", isRestored: true);
         claim.GuestOf = guestOf;
     }
 
     /// <summary>A claim leaves the line without having started.</summary>
     public void Withdraw(Claim claim)
     {
-        _waiting.Remove(claim);
+        Unwait(claim);
         if (policy.Learns) Ended(claim, null, claim.Submitted);
         Unreserve(claim);
         _isChanged = true;
@@ -97,6 +99,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     public Plan Decide(TimeSpan now)
     {
         _plan.Clear();
+        Settle(now);
         Fulfil(now);
         if (_waiting.Count == 0) return _plan;
         // Ticks are moments of the clock, not of this object: whoever takes over has the same.
@@ -146,9 +149,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         foreach (var group in _waiting.Groups)
             if (group.Head is { } head) _order.Enqueue(group, StandingOf(head, now));
         var isBlocked = false;
-        while (_order.TryDequeue(out var group, out _))
+        while (_order.TryDequeue(this, now) is { } group)
         {
-            if (group.Head is not { } head || IsPromised(head)) continue;
+            if (group.Head is not { } head || IsPromised(head) || IsHeldBack(head)) continue;
             if (isBlocked && head.IsDue)
             {
                 head.IsDue = false;
@@ -163,7 +166,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
             {
                 // Who is due and cannot start now goes first wherever it can; those behind it do not stop others past it.
                 if (head.IsDue) isBlocked = true;
-                Reserve(head, now);
+                if (MayHave(head)) Reserve(head, now);
             }
         }
         EndReservations();
@@ -181,26 +184,27 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         policy.Ended(claim, worked, now);
     }
 
-    private Standing StandingOf(Claim claim, TimeSpan now) => new(claim.Priority, policy.Rank(claim, now), claim.Number);
+    private Standing StandingOf(Claim claim, TimeSpan now) => new(IsBeyond(claim), claim.Priority, PathOf(claim, now), policy.Rank(claim, now), claim.Number);
 
     private bool TryStart(Claim claim, TimeSpan now)
     {
         var shape = claim.Shape;
         while (_blocked.Count <= shape.Index) _blocked.Add(-1);
         if (_blocked[shape.Index] == _pass) return false;
-        if (grid.Place(shape, claim.Avoid, policy.IsStrict) is not { } parts)
+        if (PlaceOf(claim, out var isFull) is not { } parts)
         {
-            if (claim.Avoid is null) _blocked[shape.Index] = _pass;
+            if (claim.Avoid is null && isFull) _blocked[shape.Index] = _pass;
             return false;
         }
-        _waiting.Remove(claim);
+        Unwait(claim);
         grid.Hold(parts);
         Begin(claim, parts, now);
         return true;
     }
 
-    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now)
+    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now, string devices = "", bool isRestored = false)
     {
+        Run(claim, parts, now, devices, isRestored);
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
         claim.IsCommitted = claim.IsDue;
         claim.Attempts++;
@@ -222,18 +226,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         last.HoldingAt = claim.HoldingAt;
         _holding.RemoveAt(_holding.Count - 1);
         claim.HoldingAt = -1;
+        Rest(claim);
         if (claim.CanYield) _yielding--;
         foreach (var part in policy.IsStrict ? [] : claim.Parts) _onNode[part.Node].Remove(claim);
         grid.Release(claim.Parts);
         claim.Parts = [];
         (claim.IsLeaving, claim.GuestOf, claim.ExpectedEnd, claim.IsCommitted) = (false, null, default, false);
         Collect();
-    }
-
-    private readonly record struct Standing(int Priority, long Rank, long Number) : IComparable<Standing>
-    {
-        public int CompareTo(Standing other) =>
-            Priority != other.Priority ? other.Priority.CompareTo(Priority)
-            : Rank != other.Rank ? Rank.CompareTo(other.Rank) : Number.CompareTo(other.Number);
     }
 }

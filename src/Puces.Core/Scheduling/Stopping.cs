@@ -14,18 +14,19 @@ public sealed partial class Scheduler
     private bool TryStop(Claim claim, TimeSpan now)
     {
         if (ReservationOf(claim) is { } reservation && TryEvict(claim, reservation, now)) return true;
-        if (!policy.Stops) return false;
+        if (!policy.Stops || !MayHave(claim)) return false;
         var shape = claim.Shape;
         while (_refused.Count <= shape.Index) _refused.Add((null, 0));
         var rank = policy.Rank(claim, now);
-        if (_refused[shape.Index] is var refused && refused.Ticked == _ticked && _ticked is not null && rank >= refused.Rank) return false;
+        if (_shares.IsShared ? WasRefused(claim, rank) : _refused[shape.Index] is var refused && refused.Ticked == _ticked && _ticked is not null && rank >= refused.Rank) return false;
         foreach (var way in shape.Ways)
         {
             if (way.Share > 0 || way.Devices == 0 || Clear(claim, way, now) is not { } parts) continue;
             Keep(claim, way, parts);
             return true;
         }
-        _refused[shape.Index] = (_ticked, rank);
+        if (_shares.IsShared) Refuse(claim, rank);
+        else _refused[shape.Index] = (_ticked, rank);
         return false;
     }
 
@@ -38,17 +39,17 @@ public sealed partial class Scheduler
             if (grid.IsOpen(node) && grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
         if (_clearings.Count < way.Nodes) return null;
         _clearings.Sort((a, b) => a.Least != b.Least ? b.Least.CompareTo(a.Least) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
-        if (_clearings.Take(way.Nodes).All(c => c.Victims.Count == 0)) return null;
+        if (Choose(claim, way, now) is not { } chosen) return null;
         var parts = new Part[way.Nodes];
         for (var i = 0; i < parts.Length; i++)
         {
-            var (node, _, victims) = _clearings[i];
+            var (node, _, victims) = chosen[i];
             var devices = grid.FreeOf(way, node);
             foreach (var victim in victims)
             {
                 foreach (var part in victim.Parts)
                     if (part.Node == node) devices |= grid.Usable(way, part);
-                if (!victim.IsLeaving) Dismiss(victim, claim);
+                if (!victim.IsLeaving && CauseOf(victim, claim, way, now) is { } cause) Dismiss(victim, claim, cause);
             }
             parts[i] = new(node, Lowest(devices, way.Devices), 0, 0, 0);
         }
@@ -62,8 +63,9 @@ public sealed partial class Scheduler
         if (room.IsEnough) return new(node, long.MaxValue, []);
         List<Claim>? victims = null;
         foreach (var holding in On(node))
-            if (holding is { CanYield: true, IsLeaving: false } && policy.MayStop(holding, claim, now)) (victims ??= []).Add(holding);
+            if (holding is { CanYield: true, IsLeaving: false } && CauseOf(holding, claim, way, now) is not null) (victims ??= []).Add(holding);
         if (victims is null) return null;
+        if (_shares.IsShared) return ClearingOf(node, room, victims, claim, way, now);
         victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
         for (var i = 0; i < victims.Count; i++)
         {

@@ -49,9 +49,10 @@ internal static class JobsApi
         if (many.Count is 0 or > MostInBatch) throw new RequestException(422, $"a batch holds 1 to {MostInBatch} jobs; this one holds {many.Count}");
         await CheckAsync(many, live, blobs, clock.GetUtcNow(), context.RequestAborted);
         var key = KeyOf(context, body.GetBuffer().AsSpan(0, (int)body.Length));
+        IReadOnlyList<NewJob> together = [.. many.Select(NewJob)];
         var commands = new Command[many.Count];
         for (var i = 0; i < many.Count; i++)
-            commands[i] = Command(many[i], key is { } k ? k with { Key = k.Key ^ (UInt128)(uint)i << 64 } : null) with { Batch = key?.Key };
+            commands[i] = Command(many[i], key is { } k ? k with { Key = k.Key ^ (UInt128)(uint)i << 64 } : null) with { Batch = key?.Key, Together = together };
         var answers = await inbox.AskAsync(commands);
         if (answers.FirstOrDefault(a => a.Error is not null)?.Error is { } error) throw new RequestException(422, error);
         var status = answers.All(a => a.IsRepeat) ? 200 : 201;
@@ -60,11 +61,15 @@ internal static class JobsApi
 
     private static Command.Submit Command(SubmitJob submitted, IdempotencyKey? key)
     {
+        return new(NewJob(submitted), JsonSerializer.SerializeToUtf8Bytes(submitted, ContractJson.Default.SubmitJob), key);
+    }
+
+    private static NewJob NewJob(SubmitJob submitted)
+    {
         var spec = submitted.Spec;
         return new(
-            new(spec.Name, spec.Project, submitted.Owner, spec.Priority, Request.Of(spec), Retry.Of(spec.Retries), spec.Expected, spec.Limit,
-                spec.Checkpoint is not null),
-            JsonSerializer.SerializeToUtf8Bytes(submitted, ContractJson.Default.SubmitJob), key);
+            spec.Name, spec.Project, submitted.Owner, spec.Priority, Request.Of(spec), Retry.Of(spec.Retries), spec.Expected, spec.Limit,
+            spec.Checkpoint is not null);
     }
 
     /// <summary>What only the server can know to be wrong.</summary>

@@ -44,7 +44,7 @@ public sealed class Live(TimeProvider clock)
                 while (!leading.IsCompleted)
                 {
                     var stored = await reader.LoadAsync(clock.GetUtcNow(), ct);
-                    _view = View.Of(stored.LiveJobs, stored.LiveAttempts, stored.Pools);
+                    _view = View.Of(stored.LiveJobs, stored.LiveAttempts, stored.Pools, stored.Notes);
                     (_store, LastEvent) = (reader, stored.LastEvent);
                     Signal();
                     await Task.WhenAny(leading, Task.Delay(StandbyPace, clock, ct));

@@ -86,9 +86,9 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         switch (effect)
         {
             case Effect.Start e:
-                for (var rank = 0; rank < e.Allocation.Shares.Count; rank++) await StartAsync(store, e.Attempt, rank, e.Allocation, known, ending);
+                for (var rank = 0; rank < e.Allocation.Shares.Count; rank++) await StartAsync(store, e.Attempt, rank, e.Allocation, e.Limit, known, ending);
                 break;
-            case Effect.StartRank e: await StartAsync(store, e.Attempt, e.Rank, e.Allocation, known, ending); break;
+            case Effect.StartRank e: await StartAsync(store, e.Attempt, e.Rank, e.Allocation, e.Limit, known, ending); break;
             case Effect.Stop e: Send(e.Node, new ToNode.Stop(RankTag.Of(e.Attempt, e.Rank), e.Reason)); break;
             case Effect.Acknowledge e: Acknowledge(e.Node, RankTag.Of(e.Attempt, e.Rank)); break;
             case Effect.OpenPool e: await OpenAsync(e.Pool); break;
@@ -96,7 +96,8 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
     }
 
     private async Task StartAsync(
-        IStore store, Core.Jobs.AttemptId attempt, int rank, Allocation allocation, IReadOnlyDictionary<string, NodeUse> known, CancellationToken ending)
+        IStore store, Core.Jobs.AttemptId attempt, int rank, Allocation allocation, TimeSpan? limit, IReadOnlyDictionary<string, NodeUse> known,
+        CancellationToken ending)
     {
         var node = allocation.Shares[rank].Node;
         if (!_links.TryGetValue(node, out var open) || !open.Link.IsUp) return; // Asked for again when the node is seen.
@@ -104,7 +105,7 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         if (_seen.GetValueOrDefault(node)?.Since != known.GetValueOrDefault(node)?.Node.Since || _refused.Contains((attempt, rank))) return;
         try
         {
-            if (await orders.MakeAsync(store, attempt, rank, allocation, DevicesOf(node), !open.Pool.IsVirtual) is { } order)
+            if (await orders.MakeAsync(store, attempt, rank, allocation, limit, DevicesOf(node), !open.Pool.IsVirtual) is { } order)
             {
                 CrashPoint.Pass("before-start");
                 open.Link.Send(new ToNode.Start(order));
@@ -121,7 +122,7 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
             // Not the job's fault. What was decided later waits with it: a stop must not come before the start that it means.
             LogProblem(node, RankTag.Of(attempt, rank), e.Message);
             await Task.Delay(TimeSpan.FromSeconds(1), clock, ending);
-            await StartAsync(store, attempt, rank, allocation, known, ending);
+            await StartAsync(store, attempt, rank, allocation, limit, known, ending);
         }
 
         void Refuse(string reason)

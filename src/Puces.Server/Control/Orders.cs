@@ -24,7 +24,8 @@ public sealed class Orders(SecretBox secrets)
     /// <summary>What was submitted, from what the store keeps of it.</summary>
     public static SubmitJob Read(byte[] stored) => JsonSerializer.Deserialize(stored, ContractJson.Default.SubmitJob)!;
 
-    internal async Task<RankOrder?> MakeAsync(IStore store, AttemptId attempt, int rank, Allocation allocation, IReadOnlyList<Device> devices, bool enforceLimits)
+    internal async Task<RankOrder?> MakeAsync(
+        IStore store, AttemptId attempt, int rank, Allocation allocation, TimeSpan? limit, IReadOnlyList<Device> devices, bool enforceLimits)
     {
         if (!_recent.TryRemove(attempt.Job, out var submitted))
         {
@@ -45,7 +46,7 @@ public sealed class Orders(SecretBox secrets)
             attempt.Job, attempt.Number, rank, spec.Name, spec.Project, [.. allocation.Shares.Select(_ => "127.0.0.1")], Port(attempt),
             spec.Run, spec.Setup, submitted.Workdir, submitted.Mounts ?? new Dictionary<string, string>(), spec.Env ?? new Dictionary<string, string>(), values,
             [.. devices.Where(d => share.Devices.Contains(d.Index))], share.MilliCpus, share.Memory.Bytes, enforceLimits,
-            spec.Checkpoint ?? new CheckpointSpec(), spec.Limit, null, LogLimit);
+            spec.Checkpoint ?? new CheckpointSpec(), limit, null, LogLimit);
     }
 
     /// <summary>A port for the rendezvous, outside of Linux's range for outgoing connections (32768 to 60999).</summary>

@@ -4,6 +4,7 @@ using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
+using Puces.Core.Queues;
 using Puces.Core.Scheduling;
 
 namespace Puces.Server.Control;
@@ -18,11 +19,22 @@ public sealed record View(
     /// <summary>Why requests wait on these nodes, as far as somebody has asked: the same until a node is used differently.</summary>
     private ConcurrentDictionary<Request, string> Reasons { get; init; } = new();
 
+    /// <summary>What is stored of projects and what they have used, by key.</summary>
+    public ImmutableSortedDictionary<string, string> Projects { get; private init; } = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Some project has been set.</summary>
+    internal bool HasProjects => Projects.Keys.FirstOrDefault()?.StartsWith(ProjectNotes.Project, StringComparison.Ordinal) ?? false;
+
+    /// <summary>The projects with what they hold, made when somebody first asks.</summary>
+    internal Lazy<Shares> Tree => _tree ??= new(() => ProjectViews.Tree(this));
+
+    private Lazy<Shares>? _tree;
+
     public static readonly View Empty = new(
         ImmutableSortedDictionary<JobId, Job>.Empty, [], ImmutableDictionary<JobId, AttemptRecord>.Empty,
         ImmutableSortedDictionary.Create<string, NodeUse>(StringComparer.Ordinal), ImmutableSortedDictionary.Create<string, Pool>(StringComparer.Ordinal));
 
-    public static View Of(IEnumerable<Job> jobs, IEnumerable<AttemptRecord> attempts, IEnumerable<Pool> pools)
+    public static View Of(IEnumerable<Job> jobs, IEnumerable<AttemptRecord> attempts, IEnumerable<Pool> pools, IEnumerable<KeyValuePair<string, string>>? notes = null)
     {
         var live = jobs.ToImmutableSortedDictionary(j => j.Id, j => j);
         return Empty with
@@ -31,6 +43,7 @@ public sealed record View(
             Line = [.. live.Values.Where(j => j.State is JobState.Queued).Select(Turn.Of)],
             Attempts = attempts.ToImmutableDictionary(a => a.Id.Job),
             Pools = pools.ToImmutableSortedDictionary(p => p.Name, p => p, StringComparer.Ordinal),
+            Projects = (notes ?? []).Where(n => ProjectViews.IsShown(n.Key)).ToImmutableSortedDictionary(StringComparer.Ordinal),
         };
     }
 
@@ -40,7 +53,7 @@ public sealed record View(
         var live = Live.ToBuilder();
         var line = Line.ToBuilder();
         var attempts = Attempts.ToBuilder();
-        var pools = Pools;
+        var (pools, projects) = (Pools, Projects);
         foreach (var change in outcome.Changes)
         {
             switch (change)
@@ -52,6 +65,7 @@ public sealed record View(
                     else live[job.Id] = job;
                     break;
                 case Change.AttemptSet { Attempt: var attempt }: attempts[attempt.Id.Job] = attempt; break;
+                case Change.NoteSet note when ProjectViews.IsShown(note.Key): projects = note.Text is { } text ? projects.SetItem(note.Key, text) : projects.Remove(note.Key); break;
                 case Change.PoolSet { Pool: var pool }: pools = pools.SetItem(pool.Name, pool); break;
             }
         }
@@ -61,6 +75,7 @@ public sealed record View(
         foreach (var use in outcome.Nodes) nodes = use.Node.Since == default ? nodes.Remove(use.Node.Id) : nodes.SetItem(use.Node.Id, use);
         return new(live.ToImmutable(), line.ToImmutable(), attempts.ToImmutable(), nodes, pools)
         {
+            Projects = projects,
             Reasons = nodes == Nodes && Reasons.Count < MostReasons ? Reasons : new(),
         };
     }
@@ -89,7 +104,7 @@ public sealed record View(
                 Reason = s.Reason switch
                 {
                     StopReason.Cancelled => "being cancelled",
-                    StopReason.Preempted => $"saves, and leaves its devices to job {s.For}",
+                    StopReason.Preempted => $"saves, and leaves its devices to job {s.For}{(s.Why is null ? "" : ", " + s.Why)}",
                     _ => "a node of the gang is gone",
                 }
             },
@@ -122,6 +137,7 @@ public sealed record View(
     {
         if (HeldUntil(queued) is { } until) return $"tried again at {until.UtcDateTime:HH:mm:ss} UTC, after attempt {job.Attempts} failed{(Attempts.GetValueOrDefault(job.Id)?.Reason is { } why ? ": " + why : "")}";
         if (Line.Count > 0 && Line[0].Job == job.Id && Placement.Find(job.Request, [.. Nodes.Values]) is not null) return "is first in line and fits: it is about to start";
+        if (ProjectViews.HeldBack(this, job) is { } over) return over;
         return Reasons.GetOrAdd(job.Request, request => Waiting.Reason(request, [.. Nodes.Values]));
     }
 

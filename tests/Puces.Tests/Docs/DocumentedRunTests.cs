@@ -11,7 +11,7 @@ public sealed partial class DocumentedRunTests
 {
     private static readonly string[] Checked =
     [
-        "README.md", "docs/job-file.md", "docs/operate.md", "docs/replay.md", "docs/packing.md", "docs/architecture.md", "src/Puces.Runner/README.md",
+        "README.md", "docs/job-file.md", "docs/operate.md", "docs/projects.md", "docs/replay.md", "docs/packing.md", "docs/architecture.md", "src/Puces.Runner/README.md",
     ];
 
     /// <summary>Lines that need what a test does not have, with the reason.</summary>

@@ -1,0 +1,302 @@
+using System.Globalization;
+using Puces.Core.Fleet;
+using Puces.Core.Queues;
+
+namespace Puces.Core.Scheduling;
+
+// Projects: who goes first, who owns what, what may be borrowed, and who gives it back.
+public sealed partial class Scheduler
+{
+    /// <summary>For its share alone nobody is stopped before it has had its devices so long.</summary>
+    public static readonly TimeSpan LeastTurn = TimeSpan.FromMinutes(5);
+
+    /// <summary>What a part without devices counts for, in thousandths of an H100.</summary>
+    private const long PaceWithoutDevices = 10;
+
+    private static readonly Account.Step[] NoPath = [];
+
+    private readonly Shares _shares = new();
+    // Claims that gave their devices back since the last pass: usage is reckoned when it is known what time it is.
+    private readonly List<(Account Account, long Pace)> _rested = [];
+    // Who was refused victims, and when that is worth asking again.
+    private readonly Dictionary<(int Shape, Account Account, int Priority), (TimeSpan? Ticked, long Version, long Rank)> _refusedOf = [];
+    private readonly List<(Way Way, string Model)[]> _modelsOf = [];
+    private int _kindsSeen;
+
+    /// <summary>The projects.</summary>
+    public Shares Shares => _shares;
+
+    /// <summary>A project is as given from now on.</summary>
+    public void Set(Project project)
+    {
+        _shares.Set(project);
+        _isChanged = true;
+    }
+
+    /// <summary>Why a claim waits, whatever is free: its project or its owner holds all that they may; null where they do not.</summary>
+    public string? HeldBackBy(Claim claim) => claim.Account is { } account ? _shares.OverDevices(account, claim.Owner, claim.Shape.Ways[0].Total) : null;
+
+    /// <summary>Such as <c>A100:2 H100:8</c>: what a claim holds; null for no devices.</summary>
+    public static string? DevicesOf(Claim claim) => claim.Take.Models.Count == 0 ? null
+        : string.Join(' ', claim.Take.Models.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Model}:{m.Count}")));
+
+    private bool IsHeldBack(Claim claim) => _shares.HasLimits && HeldBackBy(claim) is not null;
+
+    internal Account.Step[] PathOf(Claim claim, TimeSpan now) => claim.Account is { } account && _shares.IsShared ? account.Path(now, _shares.Version) : NoPath;
+
+    /// <summary>It would take more than its project owns; false for all where nobody owns anything.</summary>
+    internal bool IsBeyond(Claim claim) => _shares.HasQuotas && claim.Account is { } account && !IsWithin(claim, account, _shares.Root, null);
+
+    /// <summary>Whether the claim would be within what its project, or one above it but below <paramref name="top"/>, owns of a model.</summary>
+    /// <param name="of">Only of these; null for all.</param>
+    private bool IsWithin(Claim claim, Account account, Account top, Take? of)
+    {
+        // What is promised to it, or held by it, is counted already.
+        foreach (var (way, model) in ModelsOf(claim.Shape))
+        {
+            if (of is not null && of.Of(model) == 0) continue;
+            for (var at = account; at != top; at = at.Above!)
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + (claim.Take == Take.Nothing ? way.Total : 0) <= own) return true;
+        }
+        return false;
+    }
+
+    /// <summary>The models that each way of a shape could be given.</summary>
+    private (Way Way, string Model)[] ModelsOf(Shape shape)
+    {
+        if (_kindsSeen != grid.Kinds.Count)
+        {
+            _modelsOf.Clear();
+            _kindsSeen = grid.Kinds.Count;
+        }
+        while (_modelsOf.Count <= shape.Index) _modelsOf.Add(null!);
+        return _modelsOf[shape.Index] ??= [.. shape.Ways.SelectMany(w => grid.ModelsFor(w).Select(m => (w, m)))];
+    }
+
+    private Take TakeOf(IReadOnlyList<Part> parts)
+    {
+        var counts = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        var pace = 0L;
+        foreach (var part in parts)
+        {
+            if (part.Devices == 0) pace += PaceWithoutDevices;
+            foreach (var device in grid.NodeAt(part.Node).Devices)
+            {
+                if ((part.Devices >> device.Index & 1) == 0) continue;
+                counts[device.Model] = counts.GetValueOrDefault(device.Model) + 1;
+                pace += part.Share > 0 ? Accelerators.WeightOf(device.Model) * (long)part.Share / 1000 : Accelerators.WeightOf(device.Model);
+            }
+        }
+        return new([.. counts.Select(c => (c.Key, c.Value))], counts.Values.Sum(), pace);
+    }
+
+    /// <summary>The same from how it was stored: the nodes may not have been seen yet.</summary>
+    private static Take Stored(string devices, IReadOnlyList<Part> parts)
+    {
+        var models = new List<(string, int)>();
+        var (count, pace) = (0, parts.Count(p => p.Devices == 0) * PaceWithoutDevices);
+        foreach (var one in devices.Split(' '))
+        {
+            var colon = one.LastIndexOf(':');
+            if (colon < 0 || !int.TryParse(one.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var n)) continue;
+            models.Add((one[..colon], n));
+            (count, pace) = (count + n, pace + n * (long)Accelerators.WeightOf(one[..colon]));
+        }
+        return new(models, count, pace);
+    }
+
+    private void Count(Claim claim)
+    {
+        if (!policy.SharesByProject) return;
+        claim.Account ??= _shares.Find(claim.Project);
+        Shares.Wait(claim.Account, claim.Owner, 1);
+    }
+
+    private void Unwait(Claim claim)
+    {
+        _waiting.Remove(claim);
+        if (claim.Account is { } account) Shares.Wait(account, claim.Owner, -1);
+    }
+
+    private void Run(Claim claim, IReadOnlyList<Part> parts, TimeSpan now, string devices, bool isRestored)
+    {
+        if (!policy.SharesByProject) return;
+        var account = claim.Account ??= _shares.Find(claim.Project);
+        claim.Take = devices.Length > 0 ? Stored(devices, parts) : TakeOf(parts);
+        Shares.Count(account, claim.Take, claim.Owner, 1);
+        if (isRestored) Shares.Restore(account, claim.Take.Pace, now);
+        else _shares.Run(account, claim.Take.Pace, now);
+    }
+
+    private void Rest(Claim claim)
+    {
+        if (claim.Account is not { } account) return;
+        if (!claim.IsLeaving) Discount(claim, -1);
+        _rested.Add((account, claim.Take.Pace));
+        claim.Take = Take.Nothing;
+    }
+
+    private void Settle(TimeSpan now)
+    {
+        foreach (var (account, pace) in _rested) _shares.Run(account, -pace, now);
+        _rested.Clear();
+    }
+
+    private static void Discount(Claim claim, int sign)
+    {
+        if (claim.Account is { } account) Shares.Count(account, claim.Take, claim.Owner, sign);
+    }
+
+    private void Promised(Claim claim, Part[] parts)
+    {
+        if (claim.Account is not { } account) return;
+        claim.Take = TakeOf(parts);
+        Discount(claim, 1);
+        _shares.Promise(account, claim.Take.Pace);
+    }
+
+    private void Unpromised(Claim claim)
+    {
+        if (claim.Account is not { } account) return;
+        Discount(claim, -1);
+        _shares.Promise(account, -claim.Take.Pace);
+        claim.Take = Take.Nothing;
+    }
+
+    /// <summary>Where the claim can start now; null where it cannot.</summary>
+    /// <param name="isFull">No other claim of its shape could either.</param>
+    private IReadOnlyList<Part>? PlaceOf(Claim claim, out bool isFull)
+    {
+        isFull = true;
+        if (claim.CanYield || !_shares.HasQuotas || claim.Account is null) return grid.Place(claim.Shape, claim.Avoid, policy.IsStrict);
+        foreach (var way in claim.Shape.Ways)
+        {
+            if (grid.Place(way, claim.Avoid, policy.IsStrict) is not { } parts) continue;
+            isFull = false;
+            if (MayBorrow(claim.Account, TakeOf(parts))) return parts;
+        }
+        return null;
+    }
+
+    /// <summary>What another owns and does not use is only for those that can be stopped when it is asked back.</summary>
+    private bool MayBorrow(Account account, Take take)
+    {
+        foreach (var (model, count) in take.Models)
+        {
+            var owed = 0;
+            for (var at = account; at.Above is { } above; at = above)
+            {
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + count <= own) break;
+                foreach (var sister in above.Parts.Values)
+                    if (sister != at) owed += sister.Unused(model);
+            }
+            if (owed > 0 && grid.FreeOf(model) - count < owed) return false;
+        }
+        return true;
+    }
+
+    /// <summary>Whether anything may be kept free, or freed, for the claim: not for one that would borrow and could not give it back.</summary>
+    private bool MayHave(Claim claim) => claim.CanYield || claim.Shape.Ways[0].Total == 0 || !IsBeyond(claim) || !Array.Exists(ModelsOf(claim.Shape), m => IsOwned(m.Model));
+
+    private bool IsOwned(string model)
+    {
+        foreach (var account in _shares.Accounts)
+            if (account.Project.Owns(model) > 0) return true;
+        return false;
+    }
+
+    /// <summary>Why one that holds may be stopped for one that waits; null where it may not.</summary>
+    private StopCause? CauseOf(Claim holding, Claim claim, Way way, TimeSpan now)
+    {
+        if (holding.Account is not { } from || claim.Account is not { } to) return policy.MayStop(holding, claim, now) ? StopCause.Sooner : null;
+        if (from == to)
+        {
+            if (holding.Priority != claim.Priority) return holding.Priority < claim.Priority ? StopCause.Priority : null;
+            return policy.MayStop(holding, claim, now) ? StopCause.Sooner : null;
+        }
+        var common = Shares.Common(from, to);
+        for (var at = from; at != common; at = at.Above!)
+            foreach (var (model, count) in holding.Take.Models)
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) - count < own) return null;
+        if (_shares.HasQuotas && IsWithin(claim, to, common, holding.Take)) return StopCause.Quota;
+        if (holding.Priority != claim.Priority) return holding.Priority < claim.Priority ? StopCause.Priority : null;
+        if (from == common || to == common || now - holding.Since < LeastTurn) return null;
+        var (giving, getting) = (Below(common, from), Below(common, to));
+        return (giving.Devices - holding.Take.Devices) * 1000L >= Shares.ShareOf(giving, grid.Devices)
+            && (getting.Devices + way.Total) * 1000L <= Shares.ShareOf(getting, grid.Devices) ? StopCause.Share : null;
+    }
+
+    private static Account Below(Account top, Account account)
+    {
+        while (account.Above != top) account = account.Above!;
+        return account;
+    }
+
+    /// <summary>Who leaves a node, where each that leaves changes who else may be made to.</summary>
+    private Clearing? ClearingOf(int node, Grid.Room room, List<Claim> victims, Claim claim, Way way, TimeSpan now)
+    {
+        victims.Sort((a, b) => a.Priority != b.Priority ? a.Priority.CompareTo(b.Priority)
+            : policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
+        var leaving = new List<Claim>();
+        foreach (var victim in victims)
+        {
+            if (room.IsEnough) break;
+            if (CauseOf(victim, claim, way, now) is null) continue;
+            leaving.Add(victim);
+            Discount(victim, -1);
+            foreach (var part in victim.Parts)
+                if (part.Node == node) room = grid.Add(room, way, part);
+        }
+        foreach (var victim in leaving) Discount(victim, 1);
+        return room.IsEnough ? new(node, policy.Rank(leaving[^1], now), leaving) : null;
+    }
+
+    /// <summary>The nodes to be cleared, whose victims may all be stopped together; null where there are not enough, or nobody need be.</summary>
+    private List<Clearing>? Choose(Claim claim, Way way, TimeSpan now)
+    {
+        var chosen = new List<Clearing>();
+        var leaving = new List<Claim>();
+        foreach (var clearing in _clearings)
+        {
+            if (chosen.Count == way.Nodes) break;
+            var before = leaving.Count;
+            var isAllowed = true;
+            foreach (var victim in _shares.IsShared ? clearing.Victims : [])
+            {
+                if (leaving.Contains(victim)) continue;
+                if (!(isAllowed = CauseOf(victim, claim, way, now) is not null)) break;
+                leaving.Add(victim);
+                Discount(victim, -1);
+            }
+            if (isAllowed) chosen.Add(clearing);
+            for (var i = leaving.Count - 1; !isAllowed && i >= before; i--)
+            {
+                Discount(leaving[i], 1);
+                leaving.RemoveAt(i);
+            }
+        }
+        foreach (var victim in leaving) Discount(victim, 1);
+        return chosen.Count < way.Nodes || chosen.TrueForAll(c => c.Victims.Count == 0) ? null : chosen;
+    }
+
+    // Time alone may let one be stopped, at a tick. What is owed to a project depends on what all hold.
+    private bool WasRefused(Claim claim, long rank)
+    {
+        if (_yielding == 0) return true;
+        return _refusedOf.TryGetValue(KeyOf(claim), out var refused) && refused.Ticked == _ticked && _ticked is not null && rank >= refused.Rank
+            && (refused.Version == _shares.Version || !IsOwed(claim));
+    }
+
+    private void Refuse(Claim claim, long rank) => _refusedOf[KeyOf(claim)] = (_ticked, _shares.Version, rank);
+
+    private static (int, Account, int) KeyOf(Claim claim) => (claim.Shape.Index, claim.Account!, claim.Priority);
+
+    /// <summary>Its project, or one above it, owns or by its weight has a claim to more than it holds.</summary>
+    private bool IsOwed(Claim claim)
+    {
+        if (_shares.HasQuotas && !IsBeyond(claim)) return true;
+        for (var at = claim.Account!; at.Above is not null; at = at.Above)
+            if ((at.Devices + claim.Shape.Ways[0].Total) * 1000L <= Shares.ShareOf(at, grid.Devices)) return true;
+        return false;
+    }
+}
