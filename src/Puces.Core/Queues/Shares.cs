@@ -8,7 +8,8 @@ public sealed class Shares
 {
     private readonly Dictionary<string, Account> _accounts = new(StringComparer.Ordinal);
     private readonly SortedSet<string> _changed = new(StringComparer.Ordinal);
-    private int _quotas, _limits;
+    private readonly Dictionary<string, int> _owned = new(StringComparer.Ordinal);
+    private int _limits;
 
     public Account Root { get; } = new("", null);
 
@@ -19,7 +20,10 @@ public sealed class Shares
     public bool IsShared => _accounts.Count > 1;
 
     /// <summary>Somebody owns devices.</summary>
-    public bool HasQuotas => _quotas > 0;
+    public bool HasQuotas => _owned.Count > 0;
+
+    /// <summary>Somebody owns devices of this model.</summary>
+    public bool IsOwned(string model) => _owned.ContainsKey(model);
 
     public bool HasLimits => _limits > 0;
 
@@ -44,7 +48,12 @@ public sealed class Shares
 
     private void Count(Project project, int change)
     {
-        if (project.Quota is { Count: > 0 }) _quotas += change;
+        foreach (var (model, own) in project.Quota ?? new Dictionary<string, int>())
+        {
+            if (own == 0) continue;
+            _owned[model] = _owned.GetValueOrDefault(model) + change;
+            if (_owned[model] == 0) _owned.Remove(model);
+        }
         if (project.Limits is { } limits && limits != Limits.None) _limits += change;
     }
 

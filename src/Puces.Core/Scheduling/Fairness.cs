@@ -44,8 +44,9 @@ public sealed partial class Scheduler
 
     internal Account.Step[] PathOf(Claim claim, TimeSpan now) => claim.Account is { } account && _shares.IsShared ? account.Path(now, _shares.Version) : NoPath;
 
-    /// <summary>It would take more than its project owns; false for all where nobody owns anything.</summary>
-    internal bool IsBeyond(Claim claim) => _shares.HasQuotas && claim.Account is { } account && !IsWithin(claim, account, _shares.Root, null);
+    /// <summary>It would take more than its project owns, of a model that somebody owns.</summary>
+    internal bool IsBeyond(Claim claim) => _shares.HasQuotas && claim.Account is { } account
+        && Array.Exists(ModelsOf(claim.Shape), m => _shares.IsOwned(m.Model)) && !IsWithin(claim, account, _shares.Root, null);
 
     /// <summary>Whether the claim would be within what its project, or one above it but below <paramref name="top"/>, owns of a model.</summary>
     /// <param name="of">Only of these; null for all.</param>
@@ -196,14 +197,7 @@ public sealed partial class Scheduler
     }
 
     /// <summary>Whether anything may be kept free, or freed, for the claim: not for one that would borrow and could not give it back.</summary>
-    private bool MayHave(Claim claim) => claim.CanYield || claim.Shape.Ways[0].Total == 0 || !IsBeyond(claim) || !Array.Exists(ModelsOf(claim.Shape), m => IsOwned(m.Model));
-
-    private bool IsOwned(string model)
-    {
-        foreach (var account in _shares.Accounts)
-            if (account.Project.Owns(model) > 0) return true;
-        return false;
-    }
+    private bool MayHave(Claim claim) => claim.CanYield || !IsBeyond(claim);
 
     /// <summary>Why one that holds may be stopped for one that waits; null where it may not.</summary>
     private StopCause? CauseOf(Claim holding, Claim claim, Way way, TimeSpan now)
@@ -294,7 +288,7 @@ public sealed partial class Scheduler
     /// <summary>Its project, or one above it, owns or by its weight has a claim to more than it holds.</summary>
     private bool IsOwed(Claim claim)
     {
-        if (_shares.HasQuotas && !IsBeyond(claim)) return true;
+        if (_shares.HasQuotas && claim.Account is { } account && IsWithin(claim, account, _shares.Root, null)) return true;
         for (var at = claim.Account!; at.Above is not null; at = at.Above)
             if ((at.Devices + claim.Shape.Ways[0].Total) * 1000L <= Shares.ShareOf(at, grid.Devices)) return true;
         return false;

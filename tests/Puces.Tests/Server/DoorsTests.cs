@@ -26,7 +26,7 @@ public sealed class DoorsTests(SharedDaemon daemon) : IClassFixture<SharedDaemon
     {
         { "GET", "api/v1/jobs" }, { "POST", "api/v1/jobs" }, { "POST", "api/v1/jobs/batch" }, { "GET", "api/v1/jobs/1" }, { "GET", "api/v1/jobs/1/why" },
         { "POST", "api/v1/jobs/1/cancel" }, { "GET", "api/v1/jobs/1/watch" }, { "GET", "api/v1/jobs/1/logs" }, { "GET", "api/v1/feed" }, { "GET", "api/v1/pools" },
-        { "PUT", "api/v1/pools/local" }, { "GET", "api/v1/secrets" }, { "PUT", "api/v1/secrets/A" }, { "DELETE", "api/v1/secrets/A" }, { "PUT", "api/v1/blobs/a" },
+        { "PUT", "api/v1/projects/a/b" }, { "PUT", "api/v1/pools/local" }, { "GET", "api/v1/secrets" }, { "PUT", "api/v1/secrets/A" }, { "DELETE", "api/v1/secrets/A" }, { "PUT", "api/v1/blobs/a" },
         { "GET", "api/v1/info" }, { "POST", "api/v1/shutdown" }, { "GET", "openapi/v1.json" }, { "GET", "api/v1/nothing-here" }, { "GET", "API/v1/jobs" },
     };
 
