@@ -34,6 +34,7 @@ public sealed partial class Scheduler
     private void Keep(Claim claim, Way way, Part[] parts)
     {
         _promises.Add(new(claim, way, parts));
+        _changes++;
         Collect();
     }
 

@@ -11,11 +11,21 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     private static readonly double Tail = 1 - Math.Pow(2, -1.5 / 8);
     private static readonly int Shortest = Buckets.Of(TimeSpan.FromMinutes(1));
 
+    private readonly RunTimes? _widest = wider?._widest ?? wider;
+
     // None of these while nothing is known of this kind itself: then it is as the wider one.
     private int[]? _ended, _reached;
     private double[]? _hazards;
-    private Estimate?[]? _estimates;
-    private long _version, _seen = -1, _seenWider = -1, _stamp;
+    private Kept?[]? _estimates;
+    private bool _areHazardsKnown;
+    private long _version, _seen = -1, _seenWider = -1, _stamp, _checked = -1;
+
+    /// <summary>An estimate, and the stamp that it was made under.</summary>
+    private sealed class Kept
+    {
+        public long Stamp { get; set; } = -1;
+        public Estimate Estimate { get; set; }
+    }
 
     /// <summary>Jobs of this kind that ended.</summary>
     public int Count { get; private set; }
@@ -44,10 +54,11 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     public Estimate At(int bucket)
     {
         if (IsBlank) return wider!.At(bucket);
-        var version = Stamp();
-        _estimates ??= new Estimate?[Buckets.Count];
-        if (_estimates[bucket] is { } known && known.Version == version) return known;
-        return _estimates[bucket] = EstimateAt(bucket, version);
+        var stamp = Stamp();
+        var kept = (_estimates ??= new Kept?[Buckets.Count])[bucket] ??= new();
+        if (kept.Stamp == stamp) return kept.Estimate;
+        kept.Stamp = stamp;
+        return kept.Estimate = EstimateAt(bucket);
     }
 
     private bool IsBlank => wider is not null && _ended is null && _reached is null;
@@ -55,50 +66,56 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     /// <summary>Changes whenever an estimate may.</summary>
     private long Stamp()
     {
+        // Whatever changes a kind changes the widest too: where that has not moved, nothing between has.
+        if (_widest is not null && _checked == _widest._version && _seen == _version) return _stamp;
         var above = wider?.Stamp() ?? 0;
+        _checked = _widest?._version ?? 0;
         if (_seen == _version && _seenWider == above) return _stamp;
-        (_seen, _seenWider, _hazards) = (_version, above, null);
+        (_seen, _seenWider, _areHazardsKnown) = (_version, above, false);
         return ++_stamp;
     }
 
     // The inverse of the Gittins index: the least, over all times to give up at, of the time to be spent for each job ended.
-    private Estimate EstimateAt(int from, long version)
+    private Estimate EstimateAt(int from)
     {
         var hazards = Hazards();
         var (alive, spent, best, median) = (1.0, 0.0, double.MaxValue, -1.0);
-        for (var b = from; b < Buckets.Count && alive > 1e-6; b++)
+        for (var b = from; b < hazards.Length && alive > 1e-6; b++)
         {
-            var width = Buckets.Start(b + 1) - Buckets.Start(b);
+            var width = Buckets.Width(b);
             var ends = alive * hazards[b];
             spent += alive * width - ends * width / 2;
             alive -= ends;
-            if (1 - alive > 1e-9) best = Math.Min(best, spent / (1 - alive));
+            if (1 - alive > 1e-9 && spent / (1 - alive) is var each && each < best) best = each;
             if (median < 0 && alive <= 0.5) median = Buckets.Start(b + 1) - Buckets.Start(from);
         }
-        return new(version, best, spent, median < 0 ? spent : median);
+        return new(best, spent, median < 0 ? spent : median);
     }
 
     // For each bucket, which share of those that come to it end in it.
     private double[] Hazards()
     {
         if (IsBlank) return wider!.Hazards();
-        if (_hazards is not null) return _hazards;
-        _hazards = new double[Buckets.Count];
-        var above = wider?.Hazards();
+        if (_areHazardsKnown) return _hazards!;
+        _areHazardsKnown = true;
+        var hazards = _hazards ??= new double[Buckets.Count];
+        ReadOnlySpan<double> above = wider is null ? First : wider.Hazards();
+        ReadOnlySpan<int> ended = _ended ?? None, reached = _reached ?? None;
         var beyond = 0;   // those that came to a later bucket
-        for (var b = Buckets.Count - 1; b >= 0; b--)
+        for (var b = hazards.Length - 1; b >= 0; b--)
         {
-            var prior = above?[b] ?? (b < Shortest ? 0 : Tail);
-            var ended = EndedIn(b);
-            _hazards[b] = (ended + weight * prior) / (ended + beyond + weight);
-            beyond += ended + (_reached?[b] ?? 0);
+            hazards[b] = (ended[b] + weight * above[b]) / (ended[b] + beyond + weight);
+            beyond += ended[b] + reached[b];
         }
-        return _hazards;
+        return hazards;
     }
+
+    private static readonly int[] None = new int[Buckets.Count];
+    private static readonly double[] First = [.. Enumerable.Range(0, Buckets.Count).Select(b => b < Shortest ? 0 : Tail)];
 
     /// <summary>What is to be expected, in seconds.</summary>
     /// <param name="Index">Time to be spent for each job ended, by the best rule: smaller goes first.</param>
     /// <param name="Mean">Mean time to go.</param>
     /// <param name="Median">Half are gone within that.</param>
-    internal sealed record Estimate(long Version, double Index, double Mean, double Median);
+    internal readonly record struct Estimate(double Index, double Mean, double Median);
 }
