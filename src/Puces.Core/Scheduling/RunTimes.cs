@@ -1,3 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>
@@ -14,7 +17,8 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     private readonly RunTimes? _widest = wider?._widest ?? wider;
 
     // None of these while nothing is known of this kind itself: then it is as the wider one.
-    private int[]? _ended, _reached;
+    // Of each bucket: how many ended in it, and how many are known to have come to it and to have ended in it or come further.
+    private double[]? _ended, _exposed;
     private double[]? _hazards;
     private Kept?[]? _estimates;
     private bool _areHazardsKnown;
@@ -32,11 +36,13 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
 
     public RunTimes? Wider => wider;
 
-    public int EndedIn(int bucket) => _ended?[bucket] ?? 0;
+    public int EndedIn(int bucket) => (int)(_ended?[bucket] ?? 0);
 
     public void End(int bucket, int count = 1)
     {
-        (_ended ??= new int[Buckets.Count])[bucket] += count;
+        Know();
+        _ended[bucket] += count;
+        foreach (ref var exposed in _exposed.AsSpan(0, bucket + 1)) exposed += count;
         Count += count;
         _version++;
     }
@@ -44,10 +50,18 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     /// <summary>One that has not ended has come from one bucket to another; zero for one that has not begun, or is gone.</summary>
     public void Reach(int from, int to)
     {
-        _reached ??= new int[Buckets.Count];
-        if (from > 0) _reached[from]--;
-        if (to > 0) _reached[to]++;
+        Know();
+        // Those buckets that it has only now left behind, or only now does not any more.
+        if (to > from) foreach (ref var exposed in _exposed.AsSpan(from, to - from)) exposed++;
+        else foreach (ref var exposed in _exposed.AsSpan(to, from - to)) exposed--;
         _version++;
+    }
+
+    [MemberNotNull(nameof(_ended), nameof(_exposed))]
+    private void Know()
+    {
+        _ended ??= new double[Buckets.Count];
+        _exposed ??= new double[Buckets.Count];
     }
 
     /// <summary>What is to be expected of one that has come to a bucket.</summary>
@@ -61,7 +75,7 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
         return kept.Estimate = EstimateAt(bucket);
     }
 
-    private bool IsBlank => wider is not null && _ended is null && _reached is null;
+    private bool IsBlank => wider is not null && _ended is null;
 
     /// <summary>Changes whenever an estimate may.</summary>
     private long Stamp()
@@ -99,18 +113,17 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
         if (_areHazardsKnown) return _hazards!;
         _areHazardsKnown = true;
         var hazards = _hazards ??= new double[Buckets.Count];
-        ReadOnlySpan<double> above = wider is null ? First : wider.Hazards();
-        ReadOnlySpan<int> ended = _ended ?? None, reached = _reached ?? None;
-        var beyond = 0;   // those that came to a later bucket
-        for (var b = hazards.Length - 1; b >= 0; b--)
-        {
-            hazards[b] = (ended[b] + weight * above[b]) / (ended[b] + beyond + weight);
-            beyond += ended[b] + reached[b];
-        }
+        var above = wider is null ? First : wider.Hazards();
+        var (ended, exposed) = (_ended ?? None, _exposed ?? None);
+        var b = 0;
+        // The same operations in the same order as one by one: equal to the last digit.
+        for (var all = new Vector<double>(weight); b <= hazards.Length - Vector<double>.Count; b += Vector<double>.Count)
+            ((new Vector<double>(ended, b) + all * new Vector<double>(above, b)) / (new Vector<double>(exposed, b) + all)).CopyTo(hazards, b);
+        for (; b < hazards.Length; b++) hazards[b] = (ended[b] + weight * above[b]) / (exposed[b] + weight);
         return hazards;
     }
 
-    private static readonly int[] None = new int[Buckets.Count];
+    private static readonly double[] None = new double[Buckets.Count];
     private static readonly double[] First = [.. Enumerable.Range(0, Buckets.Count).Select(b => b < Shortest ? 0 : Tail)];
 
     /// <summary>What is to be expected, in seconds.</summary>
