@@ -20,6 +20,14 @@ public sealed class PucesPolicy : IPolicy
 
     public long Rank(Claim claim, TimeSpan now)
     {
+        // Within a pass one claim is ranked many times.
+        var history = claim.Batch!.Times.Changes;
+        if (claim.RankedAt != now.Ticks || claim.RankedBy != history) (claim.LastRank, claim.RankedAt, claim.RankedBy) = (RankAnew(claim, now), now.Ticks, history);
+        return claim.LastRank;
+    }
+
+    private static long RankAnew(Claim claim, TimeSpan now)
+    {
         var seconds = History.Expect(claim, now).Index;
         if (!claim.IsHolding && claim.Worked > TimeSpan.Zero) seconds += Restart.TotalSeconds;
         return (long)(Math.Min(seconds, 1e9) * 1000) * claim.Shape.Devices;

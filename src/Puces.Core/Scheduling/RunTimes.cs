@@ -36,6 +36,9 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
 
     public RunTimes? Wider => wider;
 
+    /// <summary>Counts what was learned of all kinds together.</summary>
+    public long Changes => (_widest ?? this)._version;
+
     public int EndedIn(int bucket) => (int)(_ended?[bucket] ?? 0);
 
     public void End(int bucket, int count = 1)
