@@ -17,7 +17,7 @@ public static class Program
     /// <summary>Each for itself, with a file of its own.</summary>
     private static readonly IReadOnlyList<(string Name, Func<Bench, Task> Take)> Alone =
     [
-        ("replay-speed", ReplaySpeed.TakeAsync), ("passes", ReplaySpeed.TakePassesAsync),
+        ("replay-speed", ReplaySpeed.TakeAsync), ("passes", ReplaySpeed.TakePassesAsync), ("waiting", WaitingTime.TakeAsync), ("behaviour", Behaviour.TakeAsync),
     ];
 
     public static async Task<int> Main(string[] arguments)
