@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 namespace Puces.Bench;
 
 /// <summary>What the figures were taken on.</summary>
-internal static class Machine
+internal static partial class Machine
 {
     public static string Describe()
     {
@@ -13,6 +13,27 @@ internal static class Machine
         return $"{Environment.ProcessorCount} cores ({model}), {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 1e9:0} GB, "
             + $"{RuntimeInformation.OSDescription}, Linux {File.ReadAllText("/proc/sys/kernel/osrelease").Trim()}, {RuntimeInformation.FrameworkDescription}";
     }
+
+    /// <summary>CPU time of the calling thread: the same whatever else keeps the machine busy, but for its caches.</summary>
+    public static TimeSpan ThreadCpu => GetTime(ThreadClock, out var time) == 0 ? new(time.Seconds * TimeSpan.TicksPerSecond + time.Nanoseconds / 100) : default;
+
+    /// <summary>CPU time of a command and of its children, which must succeed.</summary>
+    public static async Task<TimeSpan> CpuOfAsync(params string[] command)
+    {
+        var times = await Shell.RunAsync(["bash", "-c", "TIMEFORMAT='%U %S'; { time \"$@\" >/dev/null; } 2>&1", "bash", .. command]);
+        return TimeSpan.FromSeconds(times.Trim().Split(' ').Sum(s => double.Parse(s, CultureInfo.InvariantCulture)));
+    }
+
+    private const int ThreadClock = 3;
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct Time
+    {
+        public long Seconds, Nanoseconds;
+    }
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    private static partial int GetTime(int clock, out Time time);
 
     /// <summary>Processes that wait for a core, on average over the last minute.</summary>
     public static string Load => File.ReadAllText("/proc/loadavg").Split(' ')[0];

@@ -15,6 +15,9 @@ internal sealed record Options(IReadOnlyList<string> Names, string Folder, strin
           dotnet run -c Release --project bench/Puces.Bench -- all --out bench/results/slurm.txt
 
           all | NAME...      what to measure: version submit batch run start wake list memory
+          replay-speed       how fast histories are replayed and passes made; beside a Python simulator
+          waiting            how long jobs of public traces wait under each policy
+          behaviour          one mix of jobs, run by a real Slurm and by a real pucesd
           --out FILE         put the report into a file too
           --dir DIR          data of both systems, on a disk and not in memory (default /var/tmp/puces-bench-PID, deleted at the end)
           --bin DIR          where puces, pucesd and puces-runner are (default: what ./puces has built)
@@ -23,9 +26,10 @@ internal sealed record Options(IReadOnlyList<string> Names, string Folder, strin
         """;
 
     /// <summary>Reads the arguments; throws <see cref="FormatException"/> with words for people.</summary>
-    public static Options Parse(string[] arguments, IReadOnlyList<string> known)
+    public static Options Parse(string[] arguments, IReadOnlyList<string> together, IReadOnlyList<string> alone)
     {
         var names = new List<string>();
+        string[] known = [.. together, .. alone];
         string? folder = null, programs = null, file = null;
         var (withSlurm, isQuick) = (true, false);
         for (var i = 0; i < arguments.Length; i++)
@@ -37,7 +41,7 @@ internal sealed record Options(IReadOnlyList<string> Names, string Folder, strin
                 case "--bin": programs = Path.GetFullPath(Value(ref i)); break;
                 case "--without-slurm": withSlurm = false; break;
                 case "--quick": isQuick = true; break;
-                case "all": names.AddRange(known); break;
+                case "all": names.AddRange(together); break;
                 case var name when known.Contains(name): names.Add(name); break;
                 default: throw new FormatException($"unknown: {arguments[i]}\n\n{Usage}");
             }

@@ -7,17 +7,24 @@ namespace Puces.Bench;
 /// <summary>Takes the measurements that the command names, one after another, and puts things back as they were.</summary>
 public static class Program
 {
-    private static readonly IReadOnlyList<(string Name, Func<Bench, Task> Take)> All =
+    /// <summary>Beside a Slurm: taken together.</summary>
+    private static readonly IReadOnlyList<(string Name, Func<Bench, Task> Take)> Systems =
     [
         ("version", VersionTime.TakeAsync), ("submit", SubmitRate.TakeAsync), ("batch", BatchRate.TakeAsync), ("run", RunRate.TakeAsync),
         ("start", StartTime.TakeAsync), ("wake", WakeTime.TakeAsync), ("list", ListTime.TakeAsync), ("memory", MemoryUse.TakeAsync),
+    ];
+
+    /// <summary>Each for itself, with a file of its own.</summary>
+    private static readonly IReadOnlyList<(string Name, Func<Bench, Task> Take)> Alone =
+    [
+        ("replay-speed", ReplaySpeed.TakeAsync), ("passes", ReplaySpeed.TakePassesAsync), ("waiting", WaitingTime.TakeAsync), ("behaviour", Behaviour.TakeAsync),
     ];
 
     public static async Task<int> Main(string[] arguments)
     {
         try
         {
-            var options = Options.Parse(arguments, [.. All.Select(m => m.Name)]);
+            var options = Options.Parse(arguments, [.. Systems.Select(m => m.Name)], [.. Alone.Select(m => m.Name)]);
             await RunAsync(options);
             return 0;
         }
@@ -30,7 +37,8 @@ public static class Program
 
     private static async Task RunAsync(Options options)
     {
-        if (!options.IsQuick && File.Exists(Path.Combine(options.Programs, "puces.dll")))
+        var isSystems = Systems.Any(m => options.Names.Contains(m.Name));
+        if (isSystems && !options.IsQuick && File.Exists(Path.Combine(options.Programs, "puces.dll")))
             throw new BenchException($"puces in {options.Programs} is not native code yet; call: PUCES_BUILD=native ./puces version");
         // Interrupted, it still ends what it has started.
         var interrupted = new TaskCompletionSource();
@@ -59,9 +67,9 @@ public static class Program
 
     private static async Task TakeAsync(Bench bench)
     {
-        await DescribeAsync(bench);
-        foreach (var (_, take) in All.Where(m => bench.Options.Names.Contains(m.Name))) await take(bench);
-        bench.Report.Heading($"At the end: load {Machine.Load}, {Figures.Show(Machine.SyncRate(bench.Options.Folder))} syncs/s");
+        if (Systems.Any(m => bench.Options.Names.Contains(m.Name))) await DescribeAsync(bench);
+        foreach (var (_, take) in Systems.Concat(Alone).Where(m => bench.Options.Names.Contains(m.Name))) await take(bench);
+        if (Systems.Any(m => bench.Options.Names.Contains(m.Name))) bench.Report.Heading($"At the end: load {Machine.Load}, {Figures.Show(Machine.SyncRate(bench.Options.Folder))} syncs/s");
     }
 
     private static async Task DescribeAsync(Bench bench)

@@ -35,7 +35,7 @@ internal sealed class Report
 
     public string Finish()
     {
-        Heading("The aims");
+        if (_aims.Count > 0) Heading("The aims");
         foreach (var aim in _aims) Line(aim);
         return _text.ToString();
     }

@@ -10,6 +10,8 @@ internal static class Buckets
 
     private static readonly double[] Starts = [.. Enumerable.Range(0, Count + 1).Select(b => b == 0 ? 0 : (double)(1L << b / 8) * (8 + b % 8) / 8)];
 
+    private static readonly double[] Widths = [.. Enumerable.Range(0, Count).Select(b => Starts[b + 1] - Starts[b])];
+
     /// <summary>The bucket that a time falls into.</summary>
     public static int Of(TimeSpan time)
     {
@@ -22,4 +24,7 @@ internal static class Buckets
 
     /// <summary>Where a bucket begins, in seconds.</summary>
     public static double Start(int bucket) => Starts[bucket];
+
+    /// <summary>How long a bucket is, in seconds.</summary>
+    public static double Width(int bucket) => Widths[bucket];
 }

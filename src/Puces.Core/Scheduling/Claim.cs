@@ -39,7 +39,11 @@ public sealed class Claim
     public TimeSpan Worked { get; internal set; }
 
     /// <summary>What it holds; empty while it waits.</summary>
-    public IReadOnlyList<Part> Parts { get; internal set; } = [];
+    public IReadOnlyList<Part> Parts
+    {
+        get;
+        internal set => (field, RankedAt) = (value, -1);
+    } = [];
 
     /// <summary>When it was given what it holds.</summary>
     public TimeSpan Since { get; internal set; }
@@ -85,6 +89,10 @@ public sealed class Claim
     // What is known of its kind, and which bucket of time it is known to have come to.
     internal History.Batch? Batch { get; set; }
     internal int Reached { get; set; }
+    // The last rank that was worked out, at which time and by how much history: true until it is given devices or leaves them.
+    internal long RankedAt { get; set; } = -1;
+    internal long RankedBy { get; set; }
+    internal long LastRank { get; set; }
     internal int HoldingAt { get; set; } = -1;
     internal bool IsLeaving { get; set; }
     /// <summary>When it is expected to end, as long as it has not come to that.</summary>

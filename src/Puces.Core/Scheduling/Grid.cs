@@ -101,20 +101,20 @@ public sealed partial class Grid
     /// <summary>Takes the parts away from what is free.</summary>
     public void Hold(IReadOnlyList<Part> parts)
     {
-        foreach (var part in parts) Change(part, -1);
+        for (var i = 0; i < parts.Count; i++) Change(parts[i], -1);
     }
 
     /// <summary>Gives the parts back.</summary>
     public void Release(IReadOnlyList<Part> parts)
     {
-        foreach (var part in parts) Change(part, 1);
+        for (var i = 0; i < parts.Count; i++) Change(parts[i], 1);
         Freed++;
     }
 
     /// <summary>Gives back what was only kept from others within a pass: nobody could start who could not before.</summary>
     internal void LetGo(IReadOnlyList<Part> parts)
     {
-        foreach (var part in parts) Change(part, 1);
+        for (var i = 0; i < parts.Count; i++) Change(parts[i], 1);
     }
 
     private void Change(in Part part, int sign)
@@ -154,6 +154,7 @@ public sealed partial class Grid
 
     private void Unlist(Slot slot)
     {
+        slot.Version++;
         slot.Kind.Unlist(slot);
         if (!slot.IsOpen) return;
         Devices -= BitOperations.PopCount(slot.Healthy);

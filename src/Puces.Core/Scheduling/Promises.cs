@@ -35,6 +35,7 @@ public sealed partial class Scheduler
     {
         _promises.Add(new(claim, way, parts));
         Promised(claim, parts);
+        _changes++;
         Collect();
     }
 

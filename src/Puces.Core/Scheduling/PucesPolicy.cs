@@ -29,6 +29,14 @@ public sealed class PucesPolicy(bool isBounded = true) : IPolicy
     public long Rank(Claim claim, TimeSpan now)
     {
         if (claim.IsDue) return long.MinValue / 2 + claim.Due.Ticks;
+        // Within a pass one claim is ranked many times.
+        var history = claim.Batch!.Times.Changes;
+        if (claim.RankedAt != now.Ticks || claim.RankedBy != history) (claim.LastRank, claim.RankedAt, claim.RankedBy) = (RankAnew(claim, now), now.Ticks, history);
+        return claim.LastRank;
+    }
+
+    private static long RankAnew(Claim claim, TimeSpan now)
+    {
         var seconds = History.Expect(claim, now).Index;
         if (!claim.IsHolding && claim.Worked > TimeSpan.Zero) seconds += Restart.TotalSeconds;
         return (long)(Math.Min(seconds, 1e9) * 1000) * claim.Shape.Devices;

@@ -14,7 +14,24 @@ public sealed partial class Scheduler
     private readonly List<Reservation> _reservations = [];
     private readonly List<(TimeSpan At, int Node)> _times = [];
     private readonly List<(TimeSpan At, Claim Claim)> _leaving = [];
-    private readonly List<int> _reservedNodes = [];
+    // For each shape, of each of its ways: what was found on each node.
+    private readonly List<RoomTime[][]> _rooms = [];
+    // Nodes of reservations that are wanted bear the number of the look.
+    private int[] _reservedNodes = [];
+    private int _looks;
+    // For each shape: the state of the pass in which nothing was reserved for it, and in which it was no guest.
+    private readonly List<PassState> _unreserved = [], _unwelcome = [];
+    // Starts and promises of this pass.
+    private int _changes;
+
+    /// <summary>Two looks for one shape in one such state find the same.</summary>
+    private readonly record struct PassState(long Pass, int Wanted, int Changes);
+
+    /// <summary>When a node has room for a part: true as long as nothing changes there, and none that holds is overdue.</summary>
+    private record struct RoomTime(int Version, long At, long Due)
+    {
+        public const long Never = long.MaxValue, Now = -1, NoNode = -2;
+    }
 
     /// <summary>Nodes on which a claim is expected to find all that it needs at one time.</summary>
     private sealed class Reservation(Claim claim, Way way, int[] nodes, TimeSpan at)
@@ -43,13 +60,19 @@ public sealed partial class Scheduler
     {
         if (!policy.Reserves || _wanted >= MostReservations || claim.Shape.Ways[0].Share > 0) return;
         var reservation = ReservationOf(claim);
+        if (reservation is null && IsSame(_unreserved, claim.Shape)) return;
         if (reservation is null || reservation.At <= now || Array.Exists(reservation.Nodes, n => !grid.IsOpen(n)))
         {
-            if (Earliest(claim, now) is not { } earliest) return;
+            if (Earliest(claim, now) is not { } earliest)
+            {
+                Note(_unreserved, claim.Shape);
+                return;
+            }
             KeepFree(earliest);
             if (reservation is null && earliest.Kept.TrueForAll(p => p.Devices == 0 && p.MilliCpus == 0))
             {
                 LetGo(earliest);
+                Note(_unreserved, claim.Shape);
                 return;
             }
             if (reservation is not null) _reservations.Remove(reservation);
@@ -95,45 +118,91 @@ public sealed partial class Scheduler
     {
         if (claim.Reserved is null) return;
         claim.Reserved = null;
-        _reservations.RemoveAll(r => r.For == claim);
+        for (var i = _reservations.Count - 1; i >= 0; i--)
+            if (_reservations[i].For == claim) _reservations.RemoveAt(i);
         if (!claim.IsHolding) _plan.Reserved(claim);
     }
 
     /// <summary>The nodes on which the claim is expected to find room first; null where there are not enough.</summary>
     private Reservation? Earliest(Claim claim, TimeSpan now)
     {
-        _reservedNodes.Clear();
+        _looks++;
+        if (_reservedNodes.Length < grid.Count) Array.Resize(ref _reservedNodes, grid.Count);
         foreach (var reservation in _reservations)
-            if (reservation.IsWanted) _reservedNodes.AddRange(reservation.Nodes);
+            if (reservation.IsWanted) foreach (var node in reservation.Nodes) _reservedNodes[node] = _looks;
+        var ways = claim.Shape.Ways;
+        while (_rooms.Count <= claim.Shape.Index) _rooms.Add([]);
+        if (_rooms[claim.Shape.Index].Length == 0) _rooms[claim.Shape.Index] = [.. ways.Select(_ => Array.Empty<RoomTime>())];
         Reservation? best = null;
-        foreach (var way in claim.Shape.Ways)
+        for (var i = 0; i < ways.Count; i++)
         {
+            var way = ways[i];
             if (way.Rest > 0) continue;
-            _times.Clear();
-            for (var node = 0; node < grid.Count; node++)
-                if (grid.IsOpen(node) && !_reservedNodes.Contains(node) && grid.CouldCarry(way, node)) _times.Add((RoomAt(node, way, now), node));
+            FindTimes(way, ref _rooms[claim.Shape.Index][i], now);
             if (_times.Count < way.Nodes) continue;
-            _times.Sort();
-            if (_times[way.Nodes - 1].At is var at && at < (best?.At ?? TimeSpan.MaxValue)) best = new(claim, way, [.. _times.Take(way.Nodes).Select(t => t.Node)], at);
+            if (_times[way.Nodes - 1].At is var at && at < (best?.At ?? TimeSpan.MaxValue)) best = new(claim, way, [.. _times.Select(t => t.Node)], at);
         }
         return best;
     }
 
-    /// <summary>When a node is expected to have room for one part.</summary>
-    private TimeSpan RoomAt(int node, Way way, TimeSpan now)
+    /// <summary>The nodes that have room first, as many as the way needs: by time, then by index.</summary>
+    private void FindTimes(Way way, ref RoomTime[] rooms, TimeSpan now)
     {
+        if (rooms.Length < grid.Count)
+        {
+            var known = rooms.Length;
+            Array.Resize(ref rooms, grid.Count);
+            for (var node = known; node < rooms.Length; node++) rooms[node].Version = -1;
+        }
+        _times.Clear();
+        for (var node = 0; node < rooms.Length; node++)
+        {
+            if (_reservedNodes[node] == _looks) continue;
+            ref var room = ref rooms[node];
+            if (room.Version != grid.SlotAt(node).Version || room.Due <= now.Ticks) room = RoomAt(node, way, now);
+            if (room.At == RoomTime.NoNode) continue;
+            var at = room.At == RoomTime.Now ? now : new(room.At);
+            if (_times.Count == way.Nodes)
+            {
+                if (at >= _times[^1].At) continue;
+                _times.RemoveAt(_times.Count - 1);
+            }
+            var place = _times.Count;
+            while (place > 0 && _times[place - 1].At > at) place--;
+            _times.Insert(place, (at, node));
+        }
+    }
+
+    /// <summary>When a node is expected to have room for one part.</summary>
+    private RoomTime RoomAt(int node, Way way, TimeSpan now)
+    {
+        var version = grid.SlotAt(node).Version;
+        if (!grid.IsOpen(node) || !grid.CouldCarry(way, node)) return new(version, RoomTime.NoNode, RoomTime.Never);
         var room = grid.RoomOn(way, node);
-        if (room.IsEnough) return now;
+        if (room.IsEnough) return new(version, RoomTime.Now, RoomTime.Never);
         _leaving.Clear();
         foreach (var holding in On(node)) _leaving.Add((EndOf(holding, now), holding));
-        _leaving.Sort((a, b) => a.At != b.At ? a.At.CompareTo(b.At) : a.Claim.Number.CompareTo(b.Claim.Number));
+        _leaving.Sort(ByEnd);
+        var due = _leaving.Count > 0 ? _leaving[0].At.Ticks : RoomTime.Never;
         foreach (var (at, holding) in _leaving)
         {
-            foreach (var part in holding.Parts)
-                if (part.Node == node) room = grid.Add(room, way, part);
-            if (room.IsEnough) return at;
+            for (var i = 0; i < holding.Parts.Count; i++)
+                if (holding.Parts[i].Node == node) room = grid.Add(room, way, holding.Parts[i]);
+            if (room.IsEnough) return new(version, at.Ticks, due);
         }
-        return TimeSpan.MaxValue;
+        return new(version, RoomTime.Never, due);
+    }
+
+    private static readonly Comparison<(TimeSpan At, Claim Claim)> ByEnd = (a, b) => a.At != b.At ? a.At.CompareTo(b.At) : a.Claim.Number.CompareTo(b.Claim.Number);
+
+    private PassState State => new(_pass, _wanted, _changes);
+
+    private bool IsSame(List<PassState> states, Shape shape) => shape.Index < states.Count && states[shape.Index] == State;
+
+    private void Note(List<PassState> states, Shape shape)
+    {
+        while (states.Count <= shape.Index) states.Add(default);
+        states[shape.Index] = State;
     }
 
     /// <summary>When one that holds is expected to end.</summary>
@@ -149,8 +218,21 @@ public sealed partial class Scheduler
     private bool TryGuest(Claim claim, TimeSpan now)
     {
         if (_wanted == 0) return false;
+        // Whether one that may be stopped is welcome depends on its shape alone.
+        var isLikeOthers = claim is { CanYield: true, Avoid: null } && claim.Shape.Ways[0].Devices > 0;
+        if (isLikeOthers && IsSame(_unwelcome, claim.Shape)) return false;
+        var isWelcome = false;
         foreach (var reservation in _reservations)
-            if (reservation.IsWanted && IsWelcome(claim, reservation, now)) LetGo(reservation);
+        {
+            if (!reservation.IsWanted || !IsWelcome(claim, reservation, now)) continue;
+            LetGo(reservation);
+            isWelcome = true;
+        }
+        if (!isWelcome)
+        {
+            if (isLikeOthers) Note(_unwelcome, claim.Shape);
+            return false;
+        }
         var parts = PlaceOf(claim, out _);
         if (parts is not null)
         {
@@ -162,6 +244,7 @@ public sealed partial class Scheduler
         }
         foreach (var reservation in _reservations)
             if (reservation.IsWanted && reservation.Kept.Count == 0) KeepFree(reservation);
+        if (parts is null && isLikeOthers) Note(_unwelcome, claim.Shape);
         return parts is not null;
     }
 

@@ -1,3 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Numerics;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>
@@ -11,22 +14,38 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     private static readonly double Tail = 1 - Math.Pow(2, -1.5 / 8);
     private static readonly int Shortest = Buckets.Of(TimeSpan.FromMinutes(1));
 
+    private readonly RunTimes? _widest = wider?._widest ?? wider;
+
     // None of these while nothing is known of this kind itself: then it is as the wider one.
-    private int[]? _ended, _reached;
+    // Of each bucket: how many ended in it, and how many are known to have come to it and to have ended in it or come further.
+    private double[]? _ended, _exposed;
     private double[]? _hazards;
-    private Estimate?[]? _estimates;
-    private long _version, _seen = -1, _seenWider = -1, _stamp;
+    private Kept?[]? _estimates;
+    private bool _areHazardsKnown;
+    private long _version, _seen = -1, _seenWider = -1, _stamp, _checked = -1;
+
+    /// <summary>An estimate, and the stamp that it was made under.</summary>
+    private sealed class Kept
+    {
+        public long Stamp { get; set; } = -1;
+        public Estimate Estimate { get; set; }
+    }
 
     /// <summary>Jobs of this kind that ended.</summary>
     public int Count { get; private set; }
 
     public RunTimes? Wider => wider;
 
-    public int EndedIn(int bucket) => _ended?[bucket] ?? 0;
+    /// <summary>Counts what was learned of all kinds together.</summary>
+    public long Changes => (_widest ?? this)._version;
+
+    public int EndedIn(int bucket) => (int)(_ended?[bucket] ?? 0);
 
     public void End(int bucket, int count = 1)
     {
-        (_ended ??= new int[Buckets.Count])[bucket] += count;
+        Know();
+        _ended[bucket] += count;
+        foreach (ref var exposed in _exposed.AsSpan(0, bucket + 1)) exposed += count;
         Count += count;
         _version++;
     }
@@ -34,26 +53,36 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     /// <summary>One that has not ended has come from one bucket to another; zero for one that has not begun, or is gone.</summary>
     public void Reach(int from, int to)
     {
-        _reached ??= new int[Buckets.Count];
-        if (from > 0) _reached[from]--;
-        if (to > 0) _reached[to]++;
+        Know();
+        // Those buckets that it has only now left behind, or only now does not any more.
+        if (to > from) foreach (ref var exposed in _exposed.AsSpan(from, to - from)) exposed++;
+        else foreach (ref var exposed in _exposed.AsSpan(to, from - to)) exposed--;
         _version++;
+    }
+
+    [MemberNotNull(nameof(_ended), nameof(_exposed))]
+    private void Know()
+    {
+        _ended ??= new double[Buckets.Count];
+        _exposed ??= new double[Buckets.Count];
     }
 
     /// <summary>What is to be expected of one that has come to a bucket.</summary>
     public Estimate At(int bucket)
     {
         if (IsBlank) return wider!.At(bucket);
-        var version = Stamp();
-        _estimates ??= new Estimate?[Buckets.Count];
-        if (_estimates[bucket] is { } known && known.Version == version) return known;
-        return _estimates[bucket] = EstimateAt(bucket, version);
+        var stamp = Stamp();
+        var kept = (_estimates ??= new Kept?[Buckets.Count])[bucket] ??= new();
+        if (kept.Stamp == stamp) return kept.Estimate;
+        kept.Stamp = stamp;
+        return kept.Estimate = EstimateAt(bucket);
     }
 
     /// <summary>Mean time to go of one that has come to a bucket, counting at most so much of it; seconds.</summary>
     public double MeanWithin(int from, double most)
     {
         if (IsBlank) return wider!.MeanWithin(from, most);
+        _ = Stamp();
         var hazards = Hazards();
         var (alive, spent) = (1.0, 0.0);
         for (var b = from; b < Buckets.Count && alive > 1e-6; b++)
@@ -66,56 +95,60 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
         return spent;
     }
 
-    private bool IsBlank => wider is not null && _ended is null && _reached is null;
+    private bool IsBlank => wider is not null && _ended is null;
 
     /// <summary>Changes whenever an estimate may.</summary>
     private long Stamp()
     {
+        // Whatever changes a kind changes the widest too: where that has not moved, nothing between has.
+        if (_widest is not null && _checked == _widest._version && _seen == _version) return _stamp;
         var above = wider?.Stamp() ?? 0;
+        _checked = _widest?._version ?? 0;
         if (_seen == _version && _seenWider == above) return _stamp;
-        (_seen, _seenWider, _hazards) = (_version, above, null);
+        (_seen, _seenWider, _areHazardsKnown) = (_version, above, false);
         return ++_stamp;
     }
 
     // The inverse of the Gittins index: the least, over all times to give up at, of the time to be spent for each job ended.
-    private Estimate EstimateAt(int from, long version)
+    private Estimate EstimateAt(int from)
     {
         var hazards = Hazards();
         var (alive, spent, best, median) = (1.0, 0.0, double.MaxValue, -1.0);
-        for (var b = from; b < Buckets.Count && alive > 1e-6; b++)
+        for (var b = from; b < hazards.Length && alive > 1e-6; b++)
         {
-            var width = Buckets.Start(b + 1) - Buckets.Start(b);
+            var width = Buckets.Width(b);
             var ends = alive * hazards[b];
             spent += alive * width - ends * width / 2;
             alive -= ends;
-            if (1 - alive > 1e-9) best = Math.Min(best, spent / (1 - alive));
+            if (1 - alive > 1e-9 && spent / (1 - alive) is var each && each < best) best = each;
             if (median < 0 && alive <= 0.5) median = Buckets.Start(b + 1) - Buckets.Start(from);
         }
-        return new(version, best, spent, median < 0 ? spent : median);
+        return new(best, spent, median < 0 ? spent : median);
     }
 
     // For each bucket, which share of those that come to it end in it.
     private double[] Hazards()
     {
         if (IsBlank) return wider!.Hazards();
-        _ = Stamp();
-        if (_hazards is not null) return _hazards;
-        _hazards = new double[Buckets.Count];
-        var above = wider?.Hazards();
-        var beyond = 0;   // those that came to a later bucket
-        for (var b = Buckets.Count - 1; b >= 0; b--)
-        {
-            var prior = above?[b] ?? (b < Shortest ? 0 : Tail);
-            var ended = EndedIn(b);
-            _hazards[b] = (ended + weight * prior) / (ended + beyond + weight);
-            beyond += ended + (_reached?[b] ?? 0);
-        }
-        return _hazards;
+        if (_areHazardsKnown) return _hazards!;
+        _areHazardsKnown = true;
+        var hazards = _hazards ??= new double[Buckets.Count];
+        var above = wider is null ? First : wider.Hazards();
+        var (ended, exposed) = (_ended ?? None, _exposed ?? None);
+        var b = 0;
+        // The same operations in the same order as one by one: equal to the last digit.
+        for (var all = new Vector<double>(weight); b <= hazards.Length - Vector<double>.Count; b += Vector<double>.Count)
+            ((new Vector<double>(ended, b) + all * new Vector<double>(above, b)) / (new Vector<double>(exposed, b) + all)).CopyTo(hazards, b);
+        for (; b < hazards.Length; b++) hazards[b] = (ended[b] + weight * above[b]) / (exposed[b] + weight);
+        return hazards;
     }
+
+    private static readonly double[] None = new double[Buckets.Count];
+    private static readonly double[] First = [.. Enumerable.Range(0, Buckets.Count).Select(b => b < Shortest ? 0 : Tail)];
 
     /// <summary>What is to be expected, in seconds.</summary>
     /// <param name="Index">Time to be spent for each job ended, by the best rule: smaller goes first.</param>
     /// <param name="Mean">Mean time to go.</param>
     /// <param name="Median">Half are gone within that.</param>
-    internal sealed record Estimate(long Version, double Index, double Mean, double Median);
+    internal readonly record struct Estimate(double Index, double Mean, double Median);
 }

@@ -211,10 +211,11 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         Unreserve(claim);
         _holding.Add(claim);
         if (claim.CanYield) _yielding++;
-        foreach (var part in policy.IsStrict ? [] : parts)
+        _changes++;
+        for (var i = 0; i < parts.Count && !policy.IsStrict; i++)
         {
-            while (_onNode.Count <= part.Node) _onNode.Add([]);
-            _onNode[part.Node].Add(claim);
+            while (_onNode.Count <= parts[i].Node) _onNode.Add([]);
+            _onNode[parts[i].Node].Add(claim);
         }
         _plan.Add(claim);
     }
@@ -228,7 +229,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         claim.HoldingAt = -1;
         Rest(claim);
         if (claim.CanYield) _yielding--;
-        foreach (var part in policy.IsStrict ? [] : claim.Parts) _onNode[part.Node].Remove(claim);
+        for (var i = 0; i < claim.Parts.Count && !policy.IsStrict; i++) _onNode[claim.Parts[i].Node].Remove(claim);
         grid.Release(claim.Parts);
         claim.Parts = [];
         (claim.IsLeaving, claim.GuestOf, claim.ExpectedEnd, claim.IsCommitted) = (false, null, default, false);

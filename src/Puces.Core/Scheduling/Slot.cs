@@ -19,6 +19,8 @@ internal sealed class Slot(int index, Node node, Kind kind)
     /// <summary>Thousandths left of each device that is shared; null where none is.</summary>
     public Dictionary<int, int>? Shared { get; set; }
     public bool IsGone { get; set; }
+    /// <summary>Counts changes of what it is and what is free on it.</summary>
+    public int Version { get; set; }
 
     public bool IsOpen => Node.IsUp && !IsGone;
 

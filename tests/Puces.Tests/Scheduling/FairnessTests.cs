@@ -253,7 +253,7 @@ public sealed class FairnessTests
         /// <summary>Whatever these hold ends.</summary>
         public Line End(params string[] projects)
         {
-            foreach (var claim in Holding.Where(c => projects.Contains(c.Project)).ToList()) Scheduler.End(claim, Now - claim.Since);
+            foreach (var claim in Holding.Where(c => projects.Contains(c.Project)).ToList()) Scheduler.End(claim, Now - claim.Since, Now);
             return this;
         }
 
