@@ -19,7 +19,7 @@ public sealed partial class Scheduler
     // Claims that gave their devices back since the last pass: usage is reckoned when it is known what time it is.
     private readonly List<(Account Account, long Pace)> _rested = [];
     // Who was refused victims, and when that is worth asking again.
-    private readonly Dictionary<(int Shape, Account Account, int Priority), (TimeSpan? Ticked, long Version, long Rank)> _refusedOf = [];
+    private readonly Dictionary<(int Shape, Account Account, int Priority), (TimeSpan? Ticked, long Pass, long Version, long Rank)> _refusedOf = [];
     private readonly List<(Way Way, string Model)[]> _modelsOf = [];
     private int _kindsSeen;
 
@@ -273,24 +273,15 @@ public sealed partial class Scheduler
         return chosen.Count < way.Nodes || chosen.TrueForAll(c => c.Victims.Count == 0) ? null : chosen;
     }
 
-    // Time alone may let one be stopped, at a tick. What is owed to a project depends on what all hold.
+    // Time alone may let one be stopped, at a tick, and for its share one asks only then. What is owed of a quota depends on what all hold.
     private bool WasRefused(Claim claim, long rank)
     {
         if (_yielding == 0) return true;
         return _refusedOf.TryGetValue(KeyOf(claim), out var refused) && refused.Ticked == _ticked && _ticked is not null && rank >= refused.Rank
-            && (refused.Version == _shares.Version || !IsOwed(claim));
+            && (refused.Pass == _pass || refused.Version == _shares.Version || !_shares.HasQuotas || !IsWithin(claim, claim.Account!, _shares.Root, null));
     }
 
-    private void Refuse(Claim claim, long rank) => _refusedOf[KeyOf(claim)] = (_ticked, _shares.Version, rank);
+    private void Refuse(Claim claim, long rank) => _refusedOf[KeyOf(claim)] = (_ticked, _pass, _shares.Version, rank);
 
     private static (int, Account, int) KeyOf(Claim claim) => (claim.Shape.Index, claim.Account!, claim.Priority);
-
-    /// <summary>Its project, or one above it, owns or by its weight has a claim to more than it holds.</summary>
-    private bool IsOwed(Claim claim)
-    {
-        if (_shares.HasQuotas && claim.Account is { } account && IsWithin(claim, account, _shares.Root, null)) return true;
-        for (var at = claim.Account!; at.Above is not null; at = at.Above)
-            if ((at.Devices + claim.Shape.Ways[0].Total) * 1000L <= Shares.ShareOf(at, grid.Devices)) return true;
-        return false;
-    }
 }

@@ -1,5 +1,4 @@
 using Puces.Core.Contract;
-using Puces.Tests.Cli;
 using Xunit;
 
 namespace Puces.Tests.Server;
