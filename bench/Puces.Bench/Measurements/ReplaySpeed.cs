@@ -151,11 +151,8 @@ internal static class ReplaySpeed
         void Add()
         {
             var job = jobs[next++ % jobs.Count];
-            scheduler.Add(new()
-            {
-                Number = number++, Shape = shapes.Of(job.MilliGpus, "", 0, default, [DevicesOfNode]), Submitted = now, Project = job.Project, Owner = job.Owner,
-                Name = job.Name, CanYield = true,
-            }, now);
+            var shape = shapes.Of(job.MilliGpus, "", 0, default, [DevicesOfNode]);
+            scheduler.Add(new() { Number = number++, Shape = shape, Submitted = now, Project = job.Project, Owner = job.Owner, Name = job.Name, CanYield = true }, now);
         }
     }
 
