@@ -10,12 +10,13 @@ namespace Puces.Bench;
 internal sealed record Options(IReadOnlyList<string> Names, string Folder, string Programs, string? Out, bool WithSlurm, bool IsQuick, string Command)
 {
     public const string Usage = """
-        Measures Puces beside a real Slurm on this machine, in one run.
+        Measures Puces on this machine; beside a real Slurm, in one run, where there is something to compare.
 
           dotnet run -c Release --project bench/Puces.Bench -- all --out bench/results/slurm.txt
 
           all | NAME...      what to measure: version submit batch run start wake list memory
-          replay-speed       how fast histories are replayed and passes made; beside a Python simulator
+          replay-speed       how fast histories are replayed; beside a Python simulator
+          passes             what a single pass of the scheduler costs
           waiting            how long jobs of public traces wait under each policy
           behaviour          one mix of jobs, run by a real Slurm and by a real pucesd
           --out FILE         put the report into a file too

@@ -19,7 +19,7 @@ internal static class ReplaySpeed
         report.Line($"date      {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {Machine.Load}");
         report.Line($"machine   {Machine.Describe()}");
         report.Line($"command   {bench.Options.Command}");
-        report.Line("times     CPU of the one thread that works, best of several rounds unless it says otherwise; nothing runs beside it on purpose");
+        report.Line("times     CPU of the one thread that works, best of several rounds where it says so; other work on the machine slows it through the caches");
         await BesideReferenceAsync(bench);
         Grow(bench);
     }
@@ -151,11 +151,8 @@ internal static class ReplaySpeed
         void Add()
         {
             var job = jobs[next++ % jobs.Count];
-            scheduler.Add(new()
-            {
-                Number = number++, Shape = shapes.Of(job.MilliGpus, "", 0, default, [DevicesOfNode]), Submitted = now, Project = job.Project, Owner = job.Owner,
-                Name = job.Name, CanYield = true,
-            }, now);
+            var shape = shapes.Of(job.MilliGpus, "", 0, default, [DevicesOfNode]);
+            scheduler.Add(new() { Number = number++, Shape = shape, Submitted = now, Project = job.Project, Owner = job.Owner, Name = job.Name, CanYield = true }, now);
         }
     }
 
