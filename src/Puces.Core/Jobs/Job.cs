@@ -53,6 +53,8 @@ public sealed record Retry(int Count, TimeSpan Backoff, IReadOnlyList<int> Resta
 /// <param name="PeakMemory">Bytes of the rank that used most, where the nodes could say.</param>
 /// <param name="Checkpoint">The newest whole checkpoint that it wrote.</param>
 /// <param name="GuestOf">The job whose reservation it uses until that one can start.</param>
+/// <param name="Preempted">When it was told to leave its devices to another job; null where it never was.</param>
 public sealed record AttemptRecord(
     AttemptId Id, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
-    int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null, JobId? GuestOf = null);
+    int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null, JobId? GuestOf = null,
+    DateTimeOffset? Preempted = null);

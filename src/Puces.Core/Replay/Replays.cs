@@ -21,6 +21,8 @@ public static class Replays
         if (policy is not (PreemptiveSrtf or PreemptiveSrsf)) return null;
         if (nodes.Any(n => n.Devices != nodes[0].Devices)) return $"{policy} is a reference for nodes with equally many devices; leave it out, or give one kind of node";
         if (jobs.FirstOrDefault(j => j.MilliGpus % 1000 != 0) is { } part) return $"{policy} is a reference for whole devices; job {part.Id} asks for a part of one";
+        if (jobs.FirstOrDefault(j => j.MilliGpus == 0) is { } none) return $"{policy} is a reference for devices; job {none.Id} asks for none";
+        if (nodes[0].Devices == 0) return $"{policy} is a reference for devices; these nodes have none";
         return null;
     }
 

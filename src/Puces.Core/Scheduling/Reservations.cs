@@ -113,7 +113,8 @@ public sealed partial class Scheduler
             for (var node = 0; node < grid.Count; node++)
                 if (grid.IsOpen(node) && !_reservedNodes.Contains(node) && grid.CouldCarry(way, node)) _times.Add((RoomAt(node, way, now), node));
             if (_times.Count < way.Nodes) continue;
-            _times.Sort();
+            // By name: the order in which nodes were first seen is another after a restart, and in replay.
+            _times.Sort((a, b) => a.At != b.At ? a.At.CompareTo(b.At) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
             if (_times[way.Nodes - 1].At is var at && at < (best?.At ?? TimeSpan.MaxValue)) best = new(claim, way, [.. _times.Take(way.Nodes).Select(t => t.Node)], at);
         }
         return best;

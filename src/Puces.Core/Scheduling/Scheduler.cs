@@ -99,7 +99,8 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         // Ticks are moments of the clock, not of this object: whoever takes over has the same.
         var last = policy.Tick is { } tick ? new TimeSpan(now.Ticks - now.Ticks % tick.Ticks) : _ticked;
         _isTick = last != _ticked;
-        if (_isChanged || _isTick || _freed != grid.Freed)
+        // Time alone lets nobody start where nobody may be stopped: what is decided does not depend on how often this is asked.
+        if (_isChanged || _isTick && _yielding > 0 || _freed != grid.Freed)
         {
             _ticked = last;
             if (_isTick && policy.Learns) foreach (var holding in _holding) History.Reach(holding, holding.Attained(last!.Value));
