@@ -104,11 +104,17 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         {
             _ticked = last;
             if (_isTick && policy.Learns) foreach (var holding in _holding) History.Reach(holding, holding.Attained(last!.Value));
-            _isChanged = false;
-            _pass++;
-            if (policy.IsStrict) InLine(now);
-            else InOrder(now);
-            _freed = grid.Freed;
+            // Until nothing is left to decide now: what follows must not wait for whatever happens next.
+            do
+            {
+                _isChanged = false;
+                _pass++;
+                if (policy.IsStrict) InLine(now);
+                else InOrder(now);
+                _freed = grid.Freed;
+                Fulfil(now);
+            }
+            while (_isChanged && _waiting.Count > 0);
         }
         _plan.Look = _waiting.Count > 0 && policy.Stops && _yielding > 0 && policy.Tick is { } next ? last + next : null;
         return _plan;
