@@ -32,7 +32,7 @@ public static class HistoryTrace
             Limit = spec.Limit,
             Expected = spec.Expected,
             Attempts = attempts,
-            Waited = held is { } all && kept.Attempts[^1].Ended is { } ended ? ended - job.Submitted - all : null,
+            Waited = held is { } all ? (kept.Attempts[^1].Ended ?? at) - job.Submitted - all : null,
         };
     }
 

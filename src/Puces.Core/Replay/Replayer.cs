@@ -96,8 +96,17 @@ public sealed partial class Replayer
         var row = _jobs[job];
         var claim = _runs[job].Claim = new()
         {
-            Number = job, Shape = _pool.ShapeOf(row),
-            Submitted = _now, Project = row.Project, Owner = row.Owner, Name = row.Name, Duration = row.Duration, Priority = row.Priority, CanYield = row.CanYield, Limit = row.Limit, Expected = row.Expected,
+            Number = job,
+            Shape = _pool.ShapeOf(row),
+            Submitted = _now,
+            Project = row.Project,
+            Owner = row.Owner,
+            Name = row.Name,
+            Duration = row.Duration,
+            Priority = row.Priority,
+            CanYield = row.CanYield,
+            Limit = row.Limit,
+            Expected = row.Expected,
         };
         if (row.Duration is null) throw new ReplayException($"job {row.Id} has no duration: it cannot be replayed");
         if (!_pool.CouldCarry(claim.Shape))

@@ -49,9 +49,9 @@ public sealed partial class Replayer
     {
         ref var run = ref _runs[claim.Number];
         var was = attempts[run.Recorded];
+        _preemptions++;
         // It was told, and came to its end before it had left.
         if (was.Leaving is not null && run.Recorded == attempts.Count - 1) return false;
-        _preemptions++;
         run.Attempt++;
         run.Left -= _now - claim.Since;
         if (was.Leaving is { Ticks: > 0 } leaving)

@@ -11,8 +11,11 @@ public static class Replays
     /// <summary>All policies that can be replayed.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Policies.Names, PreemptiveSrtf, PreemptiveSrsf];
 
+    /// <summary>The one by which the daemon decides.</summary>
+    public const string Live = "puces";
+
     /// <summary>Those that are compared where nobody says which.</summary>
-    public static IReadOnlyList<string> Usual { get; } = ["fifo", "puces"];
+    public static IReadOnlyList<string> Usual { get; } = ["fifo", Live];
 
     /// <summary>Why the policy cannot replay these jobs on these nodes; null where it can.</summary>
     public static string? Mistake(string policy, IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes)

@@ -19,7 +19,7 @@ public sealed class HistoryTests
     public void A_replayed_history_is_the_life_that_it_tells_of()
     {
         var (stops, retries, gangs) = (0, 0, 0);
-        for (var seed = 1UL; seed <= 400; seed++)
+        for (var seed = 1UL; seed <= 200; seed++)
         {
             var life = RecordedLife.Of(seed);
             AssertSame(life.Jobs, life.Nodes, life.Now, $"seed {seed}");
