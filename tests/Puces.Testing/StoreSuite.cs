@@ -181,6 +181,26 @@ public abstract class StoreSuite : IAsyncDisposable
     }
 
     [Fact]
+    public async Task The_history_has_jobs_of_every_state_by_number_with_their_attempts_and_specs()
+    {
+        var (store, _) = await StartAsync();
+        var told = new AttemptRecord(new(new(2), 1), ["local/a"], Noon, Noon, Noon.AddMinutes(2), Preempted: Noon.AddMinutes(1));
+        var again = new AttemptRecord(new(new(2), 2), ["local/b"], Noon.AddMinutes(3));
+        await store.CommitAsync(
+            [
+                Submitted(NewJob(1)), Submitted(NewJob(2) with { Attempts = 2 }), Submitted(Ended(NewJob(3)) with { Attempts = 1 }), Submitted(NewJob(4)),
+                new Change.AttemptSet(again), new Change.AttemptSet(told), new Change.AttemptSet(new(new(new(3), 1), ["local/a"], Noon)),
+            ], [], Ct);
+        var page = await store.HistoryAsync(new(1), 2, Ct);
+        Assert.Equal([2, 3], page.Select(j => j.Job.Id.Value));
+        Assert.Equivalent(new[] { told, again }, page[0].Attempts, strict: true);
+        Assert.Equal([1], page[1].Attempts.Select(a => a.Id.Number));
+        Assert.All(page, j => Assert.Equal(Spec, j.Spec));
+        Assert.Equal([4], (await store.HistoryAsync(new(3), 2, Ct)).Select(j => j.Job.Id.Value));
+        Assert.Empty(await store.HistoryAsync(new(4), 2, Ct));
+    }
+
+    [Fact]
     public async Task The_feed_is_read_from_any_number_in_order()
     {
         var (store, _) = await StartAsync();

@@ -58,6 +58,11 @@ internal static class ReplayCommand
             var told = policies.Select(name => Run(tools.Screen, input, name, costs, ct)).ToList();
             var baseline = ReplayBaseline.Of(input.Jobs, input.Nodes);
             var summaries = told.Select(t => ReplaySummary.Of(t, input.Jobs, baseline)).ToList();
+            if (input.Work is null && (parsed.GetValue(add) is { Length: > 0 } || parsed.GetValue(remove) is { Length: > 0 }))
+            {
+                var now = ReplayInput.Pool(tools.Session, parsed.GetValue(nodes) ?? [], parsed.GetValue(pools), [], [], recorded);
+                summaries = [.. told.Zip(summaries, (t, s) => Forecast(tools.Screen, input, now, t, s, costs, parsed.GetValue(history), ct))];
+            }
             if (parsed.GetValue(jobsOut) is { } file)
                 foreach (var one in told) ReplayOutput.WriteJobs(ReplayOutput.PathFor(tools.Session.FullPath(file), one.Policy, told.Count == 1), input.Jobs, one);
             if (parsed.GetValue(html) is { } page) ReplayOutput.WritePage(tools.Session.FullPath(page), new(input.Name, input.Jobs, input.Nodes, told, summaries, baseline));
@@ -104,6 +109,17 @@ internal static class ReplayCommand
         if (withoutDuration > 0) screen.Note($"left out: {Say.Count(withoutDuration, "job")} of which the trace does not say how long they ran");
         if (tooLarge > 0) screen.Note($"left out: {Say.Count(tooLarge, "job")} that ask for more than these nodes have");
         return input with { Jobs = possible };
+    }
+
+    /// <summary>The figures with what is to be expected, where the nodes that there are could carry the jobs too.</summary>
+    private static ReplaySummary Forecast(
+        Screen screen, ReplayInput input, IReadOnlyList<NodeGroup> now, Replayed told, ReplaySummary summary, ReplayCosts costs, bool isHistory, CancellationToken ct)
+    {
+        if (Replays.Possible(input.Jobs, now, out _, out _).Count < input.Jobs.Count) return summary;
+        var forecast = Core.Replay.Forecast.Of(
+            (jobs, nodes) => Run(screen, input with { Jobs = jobs, Nodes = nodes }, told.Policy, costs, ct), input.Jobs, now, input.Nodes, told,
+            isHistory && told.Policy == Replays.Live);
+        return summary with { PredictedMeanWait = forecast.MeanWait, Error = forecast.Error };
     }
 
     private static Replayed Run(Screen screen, ReplayInput input, string policy, ReplayCosts costs, CancellationToken ct)

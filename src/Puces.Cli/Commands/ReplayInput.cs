@@ -46,13 +46,21 @@ internal sealed record ReplayInput(string Name, IReadOnlyList<TraceJob> Jobs, IR
     /// <param name="recorded">What it begins with where neither <paramref name="groups"/> nor a file says it.</param>
     public static IReadOnlyList<NodeGroup> Pool(Session session, IReadOnlyList<string> groups, string? file, IReadOnlyList<string> added, IReadOnlyList<string> removed, IReadOnlyList<NodeGroup> recorded)
     {
-        IReadOnlyList<NodeGroup> pool = [.. groups.Select(g => Group("--nodes", g)), .. file is null ? [] : Read(session, file, NodeGroup.Read)];
+        IReadOnlyList<NodeGroup> pool = Join([], [.. groups.Select(g => Group("--nodes", g)), .. file is null ? [] : Read(session, file, NodeGroup.Read)], recorded);
         if (pool.Count == 0) pool = recorded;
         if (pool.Count == 0) throw CommandException.Usage("a replay needs nodes to run on", "--nodes 16x8 for 16 nodes with 8 devices each, --nodes 4x8:H100, or --pools FILE");
-        pool = [.. pool, .. added.Select(g => Group("--add", g))];
+        pool = Join(pool, [.. added.Select(g => Group("--add", g))], recorded);
         foreach (var text in removed)
             pool = NodeGroup.Without(pool, Group("--remove", text)) ?? throw CommandException.Usage($"--remove {text}: the pool has not so many of these; it has {string.Join(' ', pool)}", "remove fewer");
         return pool.Count > 0 ? pool : throw CommandException.Usage("--remove leaves no node", "remove fewer");
+    }
+
+    /// <summary>More groups; where the jobs are those of a daemon, they stand in its pool.</summary>
+    private static List<NodeGroup> Join(IReadOnlyList<NodeGroup> pool, IReadOnlyList<NodeGroup> more, IReadOnlyList<NodeGroup> recorded)
+    {
+        var joined = pool.ToList();
+        foreach (var group in more) joined.Add(HistoryTrace.Like(recorded, group, joined.Sum(g => g.Nodes)));
+        return joined;
     }
 
     private static NodeGroup Group(string option, string text) => NodeGroup.TryParse(text, out var group)

@@ -24,6 +24,11 @@ internal static class ReplayOutput
         var devices = input.Nodes.Sum(n => n.Nodes * n.Devices);
         screen.Line($"{input.Name}: {Say.Count(summaries[0].Jobs, "job")} on {Say.Count(input.Nodes.Sum(n => n.Nodes), "node")}, {Say.Count(devices, "device")}; no schedule has a mean JCT below {Durations.ThreeDigits(summaries[0].BoundMeanJct)}");
         table.Write(screen);
+        foreach (var s in summaries)
+            if (s.PredictedMeanWait is { } wait)
+                screen.Line(s.Error is { } error
+                    ? Say.Text($"{s.Policy}: with these nodes expect a mean wait of {Durations.ThreeDigits(wait)}, ±{error * 100:0}%")
+                    : $"{s.Policy}: with these nodes expect a mean wait of {Durations.ThreeDigits(wait)}; too little was waited for an error bar");
     }
 
     /// <summary>Writes <c>job_id,start_s,end_s</c>, counted from the first submit.</summary>

@@ -42,9 +42,24 @@ public sealed record JobPage(IReadOnlyList<JobView> Jobs, string? Next = null);
 public sealed record JobDetail(JobView Job, JobSpec Spec, IReadOnlyList<AttemptView> Attempts, string? Workdir = null);
 
 /// <summary>One try at running a job. <paramref name="Decided"/> is when its start was; what has not happened yet is null.</summary>
+/// <param name="Preempted">When it was told to leave its devices to another job.</param>
 public sealed record AttemptView(
     int Number, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
-    int? ExitCode = null, string? Reason = null, double? CpuSeconds = null, long? PeakMemoryBytes = null, string? Checkpoint = null);
+    int? ExitCode = null, string? Reason = null, double? CpuSeconds = null, long? PeakMemoryBytes = null, string? Checkpoint = null,
+    DateTimeOffset? Preempted = null);
+
+/// <summary>What the server remembers, a page at a time: jobs by their numbers, with all that a replay needs.</summary>
+/// <param name="Nodes">Those of the pools now, as they are when nobody holds anything; on the first page only.</param>
+/// <param name="At">When this was read: jobs that hold devices have held them until then.</param>
+/// <param name="Next">Give it back as <c>after</c> for the next page; null at the end.</param>
+public sealed record HistoryPage(IReadOnlyList<JobDetail> Jobs, IReadOnlyList<HistoryNode> Nodes, DateTimeOffset At, long? Next = null);
+
+/// <summary>A node with everything that it has.</summary>
+/// <param name="Memory">Bytes.</param>
+public sealed record HistoryNode(string Id, string Pool, IReadOnlyList<HistoryDevice> Devices, double Cpus, long Memory);
+
+/// <param name="Memory">Bytes; zero where unknown.</param>
+public sealed record HistoryDevice(int Index, string Model, string Vendor, long Memory);
 
 /// <summary>Why a job waits (invariant 9), or where it is.</summary>
 /// <param name="Needs">What it waits for, in numbers.</param>
@@ -129,6 +144,7 @@ public sealed record FieldError(string Path, string Message, int Line = 0, int C
 [JsonSerializable(typeof(SubmittedJobs))]
 [JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(JobDetail))]
+[JsonSerializable(typeof(HistoryPage))]
 [JsonSerializable(typeof(WhyView))]
 [JsonSerializable(typeof(PoolList))]
 [JsonSerializable(typeof(FeedPage))]

@@ -117,6 +117,8 @@ public sealed partial class World
 
     private void Preempt(Job victim, Job by, string why, Batch batch)
     {
+        var live = _attempts[victim.Id];
+        batch.Set(live.Record = live.Record with { Preempted = batch.Now });
         batch.Say("preempted", $"job {victim.Id} ({victim.Name}) saves and leaves its devices to job {by.Id} ({by.Name}), {why}", victim);
         var stopped = StopAll(victim with { Preemptions = victim.Preemptions + 1 }, StopReason.Preempted, $"its devices go to job {by.Id}, {why}", batch, by.Id);
         Set(stopped with { State = (JobState.Stopping)stopped.State with { Why = why } }, batch);

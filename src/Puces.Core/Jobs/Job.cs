@@ -54,7 +54,8 @@ public sealed record Retry(int Count, TimeSpan Backoff, IReadOnlyList<int> Resta
 /// <param name="Checkpoint">The newest whole checkpoint that it wrote.</param>
 /// <param name="Devices">What it was given by model, such as <c>H100:8</c>; null for no devices.</param>
 /// <param name="GuestOf">The job whose reservation it uses until that one can start.</param>
+/// <param name="Preempted">When it was told to leave its devices to another job; null where it never was.</param>
 public sealed record AttemptRecord(
     AttemptId Id, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
     int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null, JobId? GuestOf = null,
-    string? Devices = null);
+    string? Devices = null, DateTimeOffset? Preempted = null);

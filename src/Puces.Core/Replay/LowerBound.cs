@@ -36,7 +36,7 @@ public static class LowerBound
             while (ended < jobs.Count)
             {
                 if (left.Count == 0) now = Math.Max(now, submits[next]);
-                for (; next < jobs.Count && submits[next] <= now; next++) left.Enqueue(next, (Duration(next) * (jobs[next].MilliGpus / 1000.0) / devices, next));
+                for (; next < jobs.Count && submits[next] <= now; next++) left.Enqueue(next, (Duration(next) * (jobs[next].MilliGpus / 1000.0) / Math.Max(1, devices), next));
                 left.TryPeek(out var job, out var least);
                 var arrival = next < jobs.Count ? submits[next] : double.PositiveInfinity;
                 if (now + least.Item1 <= arrival)

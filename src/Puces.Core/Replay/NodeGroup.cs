@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Puces.Core.Fleet;
 using Puces.Core.Units;
 
 namespace Puces.Core.Replay;
@@ -14,6 +15,9 @@ public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", 
 {
     private const int MostNodes = 1_000_000;
     private const int MostDevices = 1024;
+
+    /// <summary>The nodes themselves, where they are known; the first <see cref="Nodes"/> of them count.</summary>
+    public IReadOnlyList<Node>? Recorded { get; init; }
 
     /// <summary>Whether a job that asks for that model, or for several with <c>|</c> between, may run here.</summary>
     public bool Takes(string accelerator)

@@ -14,7 +14,7 @@ public sealed record ReplayBaseline(TimeSpan BoundMeanJct, IReadOnlyList<Project
             if (!ofProject.TryGetValue(jobs[i].Project, out var own)) ofProject.Add(jobs[i].Project, own = []);
             own.Add(i);
         }
-        return new(bound, [.. ofProject.Select(p => Alone(p.Key, p.Value, jobs, Share(jobs, p.Value, nodes, ofProject.Count)))]);
+        return new(bound, [.. ofProject.Select(p => Alone(p.Key, p.Value, jobs, nodes, Share(jobs, p.Value, nodes, ofProject.Count)))]);
     }
 
     /// <summary>
@@ -36,9 +36,11 @@ public sealed record ReplayBaseline(TimeSpan BoundMeanJct, IReadOnlyList<Project
         return new((long)(sum / Math.Max(1, which.Count)));
     }
 
-    private static ProjectAlone Alone(string project, List<int> which, IReadOnlyList<TraceJob> jobs, NodeGroup[] share)
+    private static ProjectAlone Alone(string project, List<int> which, IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes, NodeGroup[] share)
     {
         TraceJob[] own = [.. which.Select(i => jobs[i])];
+        // Equal parts of a pool of unlike nodes may lack what a job needs: then it has all of them.
+        if (Replays.Possible(own, share, out _, out _).Count < own.Length) share = [.. nodes];
         var told = Replays.Run("fifo", own, share, new());
         return new(project, which, MeanJct(own, told.Ends, [.. Enumerable.Range(0, own.Length)]));
     }

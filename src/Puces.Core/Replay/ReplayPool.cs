@@ -18,6 +18,11 @@ internal sealed class ReplayPool
         var number = 0;
         foreach (var group in nodes)
         {
+            if (group.Recorded is { } recorded)
+            {
+                foreach (var node in recorded.Take(group.Nodes)) Grid.Set(node);
+                continue;
+            }
             var model = group.Accelerator.Length == 0 ? "any" : group.Accelerator;
             var accelerator = Accelerators.Find(model);
             Device[] devices = [.. Enumerable.Range(0, group.Devices).Select(i => new Device(i, model, accelerator?.Vendor ?? "any", accelerator?.Memory ?? default))];
@@ -28,9 +33,9 @@ internal sealed class ReplayPool
 
     public Grid Grid { get; } = new();
 
-    /// <summary>What a job needs; CPUs and memory only where the pool has any.</summary>
-    public Shape ShapeOf(TraceJob job) =>
-        _shapes.Of(job.MilliGpus, job.Accelerator, _hasCpus ? job.MilliCpus : 0, _hasMemory ? job.Memory : default, _sizes);
+    /// <summary>What a job needs: as it asked for it where that is known, else CPUs and memory only where the pool has any.</summary>
+    public Shape ShapeOf(TraceJob job) => job.Request is { } request ? _shapes.Of(request)
+        : _shapes.Of(job.MilliGpus, job.Accelerator, _hasCpus ? job.MilliCpus : 0, _hasMemory ? job.Memory : default, _sizes);
 
     /// <summary>Whether the nodes could carry the job, were all of them free.</summary>
     public bool CouldCarry(Shape shape)

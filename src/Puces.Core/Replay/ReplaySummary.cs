@@ -24,6 +24,8 @@ namespace Puces.Core.Replay;
 /// <param name="WorkLost">Device time spent on checkpoints, moves and restarts.</param>
 /// <param name="BoundMeanJct">No schedule has a smaller mean completion time: see <see cref="LowerBound.MeanJct"/>.</param>
 /// <param name="Cpu">CPU time that the replay took.</param>
+/// <param name="PredictedMeanWait">The mean wait to expect with other nodes than those that there are: see <see cref="Forecast"/>; null where none are tried.</param>
+/// <param name="Error">Its error bar, 0.1 for ten per cent; null where there is none.</param>
 public sealed record ReplaySummary(
     string Policy,
     int Jobs,
@@ -42,7 +44,9 @@ public sealed record ReplaySummary(
     int Preemptions,
     [property: JsonPropertyName("work_lost_device_s")] TimeSpan WorkLost,
     [property: JsonPropertyName("bound_mean_jct_s")] TimeSpan BoundMeanJct,
-    [property: JsonPropertyName("cpu_s")] TimeSpan Cpu)
+    [property: JsonPropertyName("cpu_s")] TimeSpan Cpu,
+    [property: JsonPropertyName("predicted_mean_wait_s"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] TimeSpan? PredictedMeanWait = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? Error = null)
 {
     /// <param name="jobs">The jobs that were replayed, in their order.</param>
     public static ReplaySummary Of(Replayed told, IReadOnlyList<TraceJob> jobs, ReplayBaseline baseline)

@@ -11,7 +11,7 @@ public readonly record struct ReplayCosts(TimeSpan Restart)
 }
 
 /// <summary>The scheduler under a virtual clock: at one instant jobs end first, then others arrive, then the line is looked at.</summary>
-public sealed class Replayer
+public sealed partial class Replayer
 {
     private readonly IReadOnlyList<TraceJob> _jobs;
     private readonly ReplayCosts _costs;
@@ -19,9 +19,11 @@ public sealed class Replayer
     private readonly Grid _grid;
     private readonly ReplayPool _pool;
     private readonly Course[] _runs;
+    // What is taken from the trace's clock: all of it where only differences matter, nothing where the scheduler's ticks are moments of the day.
+    private readonly TimeSpan _zero;
     private readonly TimeSpan _first;
-    // Ends of a stopped attempt stay here, and are passed over when their turn comes.
-    private readonly PriorityQueue<(int Job, int Attempt), (long At, int Job)> _ends = new();
+    // What a stopped attempt would have come to stays here, and is passed over when its turn comes.
+    private readonly PriorityQueue<(int Job, int Attempt, Turn Turn), (long At, int Job)> _ends = new();
     private readonly Curve _use = new();
     private TimeSpan _now;
     private TimeSpan _lost, _held;
@@ -33,7 +35,14 @@ public sealed class Replayer
         public Claim? Claim;
         public TimeSpan Start, End, Loading;
         public int Attempt;
+        /// <summary>Of a job whose attempts were recorded: how long it still holds devices until it leaves them by itself.</summary>
+        public TimeSpan Left;
+        /// <summary>The recorded attempt that it has come to.</summary>
+        public int Recorded;
     }
+
+    /// <summary>What comes when its time has come.</summary>
+    private enum Turn { End, Leave, Return }
 
     private Replayer(IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes, IPolicy policy, ReplayCosts costs)
     {
@@ -41,7 +50,9 @@ public sealed class Replayer
         _grid = _pool.Grid;
         (_jobs, _costs, _scheduler) = (jobs, costs, new(policy, _grid));
         _runs = new Course[jobs.Count];
-        _first = jobs.Count > 0 ? jobs[0].Submitted : default;
+        var first = jobs.Count > 0 ? jobs[0].Submitted : default;
+        _zero = jobs.Count > 0 && jobs[0].Request is not null ? default : first;
+        _first = first - _zero;
     }
 
     /// <summary>Replays the jobs, which must be in order of their submit times.</summary>
@@ -57,7 +68,7 @@ public sealed class Replayer
         TimeSpan? look = null;
         while (ended < _jobs.Count)
         {
-            var next = arrived < _jobs.Count ? _jobs[arrived].Submitted - _first : TimeSpan.MaxValue;
+            var next = arrived < _jobs.Count ? _jobs[arrived].Submitted - _zero : TimeSpan.MaxValue;
             if (_ends.TryPeek(out _, out var end) && end.At < next.Ticks) next = new(end.At);
             if (look is { } at && at < next) next = at;
             if (next == TimeSpan.MaxValue) throw Stuck();
@@ -66,16 +77,17 @@ public sealed class Replayer
             {
                 _ends.Dequeue();
                 if (_runs[ending.Job].Attempt != ending.Attempt) continue;
-                End(ending.Job);
+                if (_jobs[ending.Job].Attempts is { } attempts) { if (!Turns(ending.Job, attempts, ending.Turn)) continue; }
+                else End(ending.Job);
                 if ((++ended & 0xFFF) == 0) progress?.Invoke(ended);
             }
-            for (; arrived < _jobs.Count && _jobs[arrived].Submitted - _first == next; arrived++) Arrive(arrived);
+            for (; arrived < _jobs.Count && _jobs[arrived].Submitted - _zero == next; arrived++) Arrive(arrived);
             look = Decide();
-            _use.Add(_now, _grid.Devices, _grid.Devices - _grid.FreeDevices, _scheduler.WantedDevices);
+            _use.Add(_now - _first, _grid.Devices, _grid.Devices - _grid.FreeDevices, _scheduler.WantedDevices);
         }
         progress?.Invoke(ended);
         return new(
-            _scheduler.Policy.Name, _grid.Devices, [.. _runs.Select(r => r.Start)], [.. _runs.Select(r => r.End)], _use.Points,
+            _scheduler.Policy.Name, _grid.Devices, [.. _runs.Select(r => r.Start - _first)], [.. _runs.Select(r => r.End - _first)], _use.Points,
             _preemptions, _lost, _held, _use.IdleWhileWanted(_grid.Devices), default);
     }
 
@@ -91,11 +103,14 @@ public sealed class Replayer
             Owner = row.Owner,
             Name = row.Name,
             Duration = row.Duration,
-            CanYield = true,
+            Priority = row.Priority,
+            CanYield = row.CanYield,
+            Limit = row.Limit,
+            Expected = row.Expected,
         };
         if (row.Duration is null) throw new ReplayException($"job {row.Id} has no duration: it cannot be replayed");
         if (!_pool.CouldCarry(claim.Shape))
-            throw new ReplayException($"job {row.Id} asks for {row.MilliGpus / 1000.0:0.###} devices{(row.Accelerator.Length > 0 ? " of " + row.Accelerator : "")}, which the pool could never give: add nodes");
+            throw new ReplayException($"job {row.Id} asks for {row.Request?.ToString() ?? $"{row.MilliGpus / 1000.0:0.###} devices"}{(row.Accelerator.Length > 0 ? " of " + row.Accelerator : "")}, which the pool could never give: add nodes");
         _scheduler.Add(claim, _now);
     }
 
@@ -105,8 +120,10 @@ public sealed class Replayer
         {
             var plan = _scheduler.Decide(_now);
             foreach (var claim in plan.Starts) Start(claim);
-            if (plan.Stops.Count == 0) return plan.Look;
-            foreach (var stop in plan.Stops.ToArray()) Stop(stop.Victim);
+            var look = plan.Look;
+            var isAnyGone = false;
+            foreach (var stop in plan.Stops.ToArray()) isAnyGone |= Stop(stop.Victim);
+            if (!isAnyGone) return look;
         }
     }
 
@@ -115,31 +132,42 @@ public sealed class Replayer
         ref var run = ref _runs[claim.Number];
         if (++run.Attempt == 1) run.Start = _now;
         run.Loading = run.Attempt == 1 ? TimeSpan.Zero : _costs.Restart;
-        _lost += run.Loading * claim.Shape.Devices;
-        _ends.Enqueue(((int)claim.Number, run.Attempt), ((_now + run.Loading + claim.Duration!.Value - claim.Worked).Ticks, (int)claim.Number));
+        if (_jobs[(int)claim.Number].Attempts is { } attempts)
+        {
+            Start(claim, attempts);
+            return;
+        }
+        _lost += run.Loading * DevicesOf(claim);
+        _ends.Enqueue(((int)claim.Number, run.Attempt, Turn.End), ((_now + run.Loading + claim.Duration!.Value - claim.Worked).Ticks, (int)claim.Number));
     }
 
-    private void Stop(Claim claim)
+    /// <summary>Whether it has left its devices at once.</summary>
+    private bool Stop(Claim claim)
     {
+        if (_jobs[(int)claim.Number].Attempts is { } attempts) return Stop(claim, attempts);
         ref var run = ref _runs[claim.Number];
         run.Attempt++;
         _preemptions++;
-        _held += (_now - claim.Since) * claim.Shape.Devices;
+        _held += (_now - claim.Since) * DevicesOf(claim);
         var worked = _now - claim.Since - run.Loading;
         // Stopped while it was loading: that much of the cost was not paid.
-        if (worked < TimeSpan.Zero) (_lost, worked) = (_lost + worked * claim.Shape.Devices, TimeSpan.Zero);
+        if (worked < TimeSpan.Zero) (_lost, worked) = (_lost + worked * DevicesOf(claim), TimeSpan.Zero);
         _scheduler.Leave(claim, claim.Worked + worked);
         _scheduler.Add(claim, _now);
+        return true;
     }
 
     private void End(int job)
     {
         ref var run = ref _runs[job];
         run.End = _now;
-        _held += (_now - run.Claim!.Since) * run.Claim.Shape.Devices;
+        _held += (_now - run.Claim!.Since) * DevicesOf(run.Claim);
         _scheduler.End(run.Claim, run.Claim.Duration!.Value, _now);
         run.Claim = null;
     }
+
+    // Not the shape's, which lets a job without any weigh as one with.
+    private static int DevicesOf(Claim claim) => claim.Shape.Ways[0].Total;
 
     private ReplayException Stuck() => new($"{_scheduler.WaitingCount} jobs wait for ever under {_scheduler.Policy.Name}");
 }

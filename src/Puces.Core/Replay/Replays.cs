@@ -11,8 +11,11 @@ public static class Replays
     /// <summary>All policies that can be replayed.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Policies.Names, PreemptiveSrtf, PreemptiveSrsf];
 
+    /// <summary>The one by which the daemon decides.</summary>
+    public const string Live = "puces";
+
     /// <summary>Those that are compared where nobody says which.</summary>
-    public static IReadOnlyList<string> Usual { get; } = ["fifo", "puces"];
+    public static IReadOnlyList<string> Usual { get; } = ["fifo", Live];
 
     /// <summary>Why the policy cannot replay these jobs on these nodes; null where it can.</summary>
     public static string? Mistake(string policy, IReadOnlyList<TraceJob> jobs, IReadOnlyList<NodeGroup> nodes)
@@ -21,6 +24,8 @@ public static class Replays
         if (policy is not (PreemptiveSrtf or PreemptiveSrsf)) return null;
         if (nodes.Any(n => n.Devices != nodes[0].Devices)) return $"{policy} is a reference for nodes with equally many devices; leave it out, or give one kind of node";
         if (jobs.FirstOrDefault(j => j.MilliGpus % 1000 != 0) is { } part) return $"{policy} is a reference for whole devices; job {part.Id} asks for a part of one";
+        if (jobs.FirstOrDefault(j => j.MilliGpus == 0) is { } none) return $"{policy} is a reference for devices; job {none.Id} asks for none";
+        if (nodes[0].Devices == 0) return $"{policy} is a reference for devices; these nodes have none";
         return null;
     }
 

@@ -12,6 +12,8 @@ public sealed partial class Grid
     private readonly List<Slot> _slots = [];
     private readonly Dictionary<string, int> _byName = new(StringComparer.Ordinal);
     private readonly List<Kind> _kinds = [];
+    // Gangs take nodes kind by kind: not in the order in which they were first seen, which is another after a restart and in replay.
+    private readonly List<Kind> _inOrder = [];
     private int _largest;
 
     /// <summary>Nodes ever seen; the indexes of parts are below it.</summary>
@@ -174,6 +176,7 @@ public sealed partial class Grid
         foreach (var kind in _kinds)
             if (kind.Pool == node.Pool && (ReferenceEquals(kind.Devices, node.Devices) || Same(kind.Devices, node.Devices))) return kind;
         _kinds.Add(new(_kinds.Count, node.Pool, node.Devices));
+        _inOrder.Insert(~_inOrder.BinarySearch(_kinds[^1], Kind.ByDevices), _kinds[^1]);
         _largest = Math.Max(_largest, node.Devices.Count);
         return _kinds[^1];
     }

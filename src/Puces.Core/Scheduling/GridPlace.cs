@@ -145,7 +145,7 @@ public sealed partial class Grid
         _found.Clear();
         for (var free = way.Devices; free <= _largest && _found.Count < way.Nodes; free++)
         {
-            foreach (var kind in _kinds)
+            foreach (var kind in _inOrder)
             {
                 if (free > kind.Devices.Count || !Serves(way, kind)) continue;
                 var set = kind.With(free);

@@ -13,6 +13,14 @@ public sealed partial class Scheduler
         public Part[] Parts { get; } = parts;
         public ulong[] Kept { get; } = new ulong[parts.Length];
 
+        public List<Part> AllKept()
+        {
+            var kept = new List<Part>(Parts.Length);
+            for (var i = 0; i < Parts.Length; i++)
+                if (Kept[i] != 0) kept.Add(new(Parts[i].Node, Kept[i], 0, 0, 0));
+            return kept;
+        }
+
         public bool IsWhole
         {
             get
@@ -59,12 +67,21 @@ public sealed partial class Scheduler
         for (var i = 0; i < _promises.Count; i++)
         {
             var promise = _promises[i];
-            if (!promise.IsWhole && promise.Parts.Any(p => On(p.Node).Exists(c => c.IsLeaving))) continue;
-            _promises.RemoveAt(i--);
+            var isAwaited = promise.Parts.Any(p => On(p.Node).Exists(c => c.IsLeaving));
+            if (!promise.IsWhole && isAwaited) continue;
             var isWhole = promise.IsWhole;
-            Break(promise);
+            grid.LetGo(promise.AllKept());
+            var parts = isWhole ? grid.CanHold(promise.Way, promise.Parts) : null;
+            if (parts is null && isAwaited)
+            {
+                // Its devices are all there; CPUs or memory of those who leave are not.
+                grid.Hold(promise.AllKept());
+                continue;
+            }
+            _promises.RemoveAt(i--);
             _isChanged = true;
-            if (!isWhole || grid.CanHold(promise.Way, promise.Parts) is not { } parts) continue;
+            Unpromised(promise.For);
+            if (parts is null) continue;
             Unwait(promise.For);
             grid.Hold(parts);
             Begin(promise.For, parts, now);
@@ -74,8 +91,7 @@ public sealed partial class Scheduler
     private bool Break(Promise promise)
     {
         Unpromised(promise.For);
-        for (var i = 0; i < promise.Parts.Length; i++)
-            if (promise.Kept[i] != 0) grid.Release([new(promise.Parts[i].Node, promise.Kept[i], 0, 0, 0)]);
+        grid.Release(promise.AllKept());
         return true;
     }
 }

@@ -164,14 +164,18 @@ public sealed partial class Scheduler
             var at = room.At == RoomTime.Now ? now : new(room.At);
             if (_times.Count == way.Nodes)
             {
-                if (at >= _times[^1].At) continue;
+                if (!Goes(at, node, _times[^1])) continue;
                 _times.RemoveAt(_times.Count - 1);
             }
             var place = _times.Count;
-            while (place > 0 && _times[place - 1].At > at) place--;
+            while (place > 0 && Goes(at, node, _times[place - 1])) place--;
             _times.Insert(place, (at, node));
         }
     }
+
+    // Ties by name: the order in which nodes were first seen is another after a restart, and in replay.
+    private bool Goes(TimeSpan at, int node, (TimeSpan At, int Node) other) =>
+        at != other.At ? at < other.At : string.CompareOrdinal(grid.NodeAt(node).Id, grid.NodeAt(other.Node).Id) < 0;
 
     /// <summary>When a node is expected to have room for one part.</summary>
     private RoomTime RoomAt(int node, Way way, TimeSpan now)

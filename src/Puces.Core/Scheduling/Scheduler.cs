@@ -105,15 +105,22 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         // Ticks are moments of the clock, not of this object: whoever takes over has the same.
         var last = policy.Tick is { } tick ? new TimeSpan(now.Ticks - now.Ticks % tick.Ticks) : _ticked;
         _isTick = last != _ticked;
-        if (_isChanged || _isTick || _freed != grid.Freed)
+        // Time alone lets nobody start where nobody may be stopped: what is decided does not depend on how often this is asked.
+        if (_isChanged || _isTick && _yielding > 0 || _freed != grid.Freed)
         {
             _ticked = last;
             if (_isTick) Look(last!.Value);
-            _isChanged = false;
-            _pass++;
-            if (policy.IsStrict) InLine(now);
-            else InOrder(now);
-            _freed = grid.Freed;
+            // Until nothing is left to decide now: what follows must not wait for whatever happens next.
+            do
+            {
+                _isChanged = false;
+                _pass++;
+                if (policy.IsStrict) InLine(now);
+                else InOrder(now);
+                _freed = grid.Freed;
+                Fulfil(now);
+            }
+            while (_isChanged && _waiting.Count > 0);
         }
         _plan.Look = _waiting.Count > 0 && policy.Stops && _yielding > 0 && policy.Tick is { } next ? last + next : null;
         return _plan;

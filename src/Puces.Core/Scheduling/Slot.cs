@@ -108,5 +108,21 @@ internal sealed class Kind
         }
     }
 
+    /// <summary>By pool, number of devices and what they are; no two kinds are alike in all of that.</summary>
+    public static readonly Comparer<Kind> ByDevices = Comparer<Kind>.Create((a, b) =>
+    {
+        var order = string.CompareOrdinal(a.Pool, b.Pool);
+        if (order == 0) order = a.Devices.Count.CompareTo(b.Devices.Count);
+        for (var i = 0; order == 0 && i < a.Devices.Count; i++)
+        {
+            var (one, other) = (a.Devices[i], b.Devices[i]);
+            order = string.CompareOrdinal(one.Model, other.Model);
+            if (order == 0) order = string.CompareOrdinal(one.Vendor, other.Vendor);
+            if (order == 0) order = one.Memory.CompareTo(other.Memory);
+            if (order == 0) order = one.Index.CompareTo(other.Index);
+        }
+        return order;
+    });
+
     private static readonly Comparer<Slot> ByName = Comparer<Slot>.Create((a, b) => string.CompareOrdinal(a.Node.Id, b.Node.Id));
 }

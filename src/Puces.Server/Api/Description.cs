@@ -20,7 +20,7 @@ internal static class Description
         ["cursor"] = "The next of the page before, as it is",
         ["follow"] = "Go on until the job is over",
         ["attempt"] = "Only this attempt, from 1",
-        ["after"] = "Only what comes after: the cursor of a line of a log; the number of a line of the feed, or last for what happens from now on",
+        ["after"] = "Only what comes after: the cursor of a line of a log; the number of a line of the feed, or last for what happens from now on; the number of a job of the history",
         ["last"] = "Begin with so many of the last lines",
         ["id"] = "The job's number",
         ["sha"] = "The SHA-256 of the packed folder, in 64 lower-case hexadecimal digits",

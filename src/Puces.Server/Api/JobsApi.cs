@@ -7,6 +7,7 @@ using Puces.Core.Engine;
 using Puces.Core.Jobs;
 using Puces.Server.Blobs;
 using Puces.Server.Control;
+using Puces.Server.Store;
 
 namespace Puces.Server.Api;
 
@@ -21,6 +22,7 @@ internal static class JobsApi
         api.MapPost("/jobs/batch", SubmitManyAsync).Accepts<SubmitJobs>("application/json").Produces<SubmittedJobs>(201).Produces<SubmittedJobs>().Refuses(400, 413, 415, 422, 503).WithName("submitJobs").WithSummary("Queue many jobs, all or none. 200: the key was sent before, with the same body.");
         api.MapGet("/jobs", ListAsync).Produces<JobPage>().Refuses(400, 503).WithName("listJobs").WithSummary("List jobs, a page at a time: those that run, the line, and then those that have ended, the newest first.");
         api.MapGet("/jobs/{id}", ShowAsync).Produces<JobDetail>().Refuses(400, 404, 410, 503).WithName("showJob").WithSummary("Everything about one job.");
+        api.MapGet("/history", HistoryAsync).Produces<HistoryPage>().Refuses(400, 503).WithName("readHistory").WithSummary("All jobs by their numbers, a page at a time, and the nodes that they ran on: what a replay needs.");
         api.MapGet("/jobs/{id}/why", WhyAsync).Produces<WhyView>().Refuses(400, 404, 503).WithName("whyJob").WithSummary("Why a job waits, and what would let it start.");
         api.MapPost("/jobs/{id}/cancel", CancelAsync).Produces<JobView>().Refuses(400, 404, 503).WithName("cancelJob").WithSummary("End a job, through its checkpoint if it runs.");
         api.MapGet("/jobs/{id}/watch", WatchAsync).Produces<JobView>(200, "text/event-stream").Refuses(400, 404, 503).WithName("watchJob").WithSummary("The job at each change, until it is over.");
@@ -142,12 +144,31 @@ internal static class JobsApi
 
     internal static async Task<JobDetail> DetailAsync(Live live, Job job, CancellationToken ct)
     {
-        var submitted = Orders.Read(await live.Store.SpecAsync(job.Id, ct) ?? throw new RequestException(410, $"the spec of job {job.Id} is no longer kept"));
-        var attempts = await live.Store.AttemptsAsync(job.Id, ct);
+        var spec = await live.Store.SpecAsync(job.Id, ct) ?? throw new RequestException(410, $"the spec of job {job.Id} is no longer kept");
+        return Detail(live.View, new(job, await live.Store.AttemptsAsync(job.Id, ct), spec));
+    }
+
+    private static JobDetail Detail(View view, Remembered kept)
+    {
+        var submitted = Orders.Read(kept.Spec);
         return new(
-            live.View.Show(job), submitted.Spec,
-            [.. attempts.Select(a => new AttemptView(a.Id.Number, a.Nodes, a.Decided, a.Started, a.Ended, a.ExitCode, a.Reason, a.Cpu?.TotalSeconds, a.PeakMemory, a.Checkpoint))],
+            view.Show(kept.Job), submitted.Spec,
+            [.. kept.Attempts.Select(a => new AttemptView(
+                a.Id.Number, a.Nodes, a.Decided, a.Started, a.Ended, a.ExitCode, a.Reason, a.Cpu?.TotalSeconds, a.PeakMemory, a.Checkpoint, a.Preempted))],
             submitted.Workdir);
+    }
+
+    private static async Task HistoryAsync(HttpContext context, Live live, TimeProvider clock, long after = 0, int limit = 1000)
+    {
+        if (after < 0) throw new RequestException(400, $"after={after}: give back the \"next\" of the page before, or leave it out for the first page");
+        if (limit is < 1 or > 10_000) throw new RequestException(400, $"limit={limit}: write 1 to 10000");
+        var view = live.View;
+        var jobs = await live.Store.HistoryAsync(new(after), limit, context.RequestAborted);
+        IReadOnlyList<HistoryNode> nodes = after > 0 ? [] : [.. view.Nodes.Values.Select(n => new HistoryNode(
+            n.Node.Id, n.Node.Pool, [.. n.Node.Devices.Where(d => d.IsHealthy).Select(d => new HistoryDevice(d.Index, d.Model, d.Vendor, d.Memory.Bytes))],
+            n.Node.MilliCpus / 1000.0, n.Node.Memory.Bytes))];
+        var page = new HistoryPage([.. jobs.Select(j => Detail(view, j))], nodes, clock.GetUtcNow(), jobs.Count == limit ? jobs[^1].Job.Id.Value : null);
+        await Replies.JsonAsync(context, page, ContractJson.Default.HistoryPage);
     }
 
     private static async Task WhyAsync(HttpContext context, long id, Live live) =>

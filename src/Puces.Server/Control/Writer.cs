@@ -72,13 +72,16 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
 
     private async Task LoopAsync(World world, IStore store, CancellationToken ct)
     {
+        var now = DateTimeOffset.MinValue;
         while (await WaitAsync(world.NextTick, ct))
         {
             var letters = inbox.TakeAll();
             var commands = letters.Count == 1 ? letters[0].Commands : [.. letters.SelectMany(l => l.Commands)];
             try
             {
-                var outcome = world.Apply(commands, clock.GetUtcNow());
+                // Each batch has a moment of its own, so that a replay can tell them apart.
+                now = clock.GetUtcNow() is var read && read > now ? read : now.AddTicks(1);
+                var outcome = world.Apply(commands, now);
                 CrashPoint.Pass("before-commit");
                 if (outcome.Changes.Count > 0 || outcome.Events.Count > 0) await store.CommitAsync(outcome.Changes, outcome.Events, CancellationToken.None);
                 CrashPoint.Pass("after-commit");

@@ -44,6 +44,9 @@ public interface IStore : IAsyncDisposable
     /// <summary>A job's attempts, the first first.</summary>
     Task<IReadOnlyList<AttemptRecord>> AttemptsAsync(JobId id, CancellationToken ct);
 
+    /// <summary>Jobs of every state with ids above <paramref name="after"/>, the lowest first, each with its attempts and its spec.</summary>
+    Task<IReadOnlyList<Remembered>> HistoryAsync(JobId after, int limit, CancellationToken ct);
+
     /// <summary>Feed events with a number above <paramref name="after"/>, in order.</summary>
     Task<IReadOnlyList<FeedEvent>> EventsAsync(long after, int limit, CancellationToken ct);
 
@@ -53,6 +56,11 @@ public interface IStore : IAsyncDisposable
     /// <summary>Names of all secrets, with the time of their last change, by name.</summary>
     Task<IReadOnlyList<(string Name, DateTimeOffset Changed)>> SecretsAsync(CancellationToken ct);
 }
+
+/// <summary>Everything that is kept of one job.</summary>
+/// <param name="Attempts">The first first.</param>
+/// <param name="Spec">As submitted, in UTF-8 JSON.</param>
+public sealed record Remembered(Job Job, IReadOnlyList<AttemptRecord> Attempts, byte[] Spec);
 
 /// <summary>Null fields match everything.</summary>
 public sealed record EndedFilter(string? Project = null, string? Owner = null, JobResult? Result = null)

@@ -102,6 +102,19 @@ internal abstract class SqlStore : IStore
     public Task<IReadOnlyList<AttemptRecord>> AttemptsAsync(JobId id, CancellationToken ct) =>
         QueryAsync("SELECT record FROM attempts WHERE job = $1 ORDER BY number", AttemptOf, ct, id.Value);
 
+    public Task<IReadOnlyList<Remembered>> HistoryAsync(JobId after, int limit, CancellationToken ct) => ReadAsync<IReadOnlyList<Remembered>>(async connection =>
+    {
+        await RunAsync(connection, BeginSnapshot, ct);
+        var jobs = await ListAsync(
+            connection, "SELECT j.record, s.spec FROM jobs j JOIN specs s ON s.job = j.id WHERE j.id > $1 ORDER BY j.id LIMIT $2",
+            row => (Job: JobOf(row), Spec: row.GetFieldValue<byte[]>(1)), ct, after.Value, (long)limit);
+        var attempts = jobs.Count == 0 ? [] : await ListAsync(
+            connection, "SELECT record FROM attempts WHERE job >= $1 AND job <= $2 ORDER BY job, number", AttemptOf, ct, jobs[0].Job.Id.Value, jobs[^1].Job.Id.Value);
+        await RunAsync(connection, "COMMIT", ct);
+        var ofJob = attempts.ToLookup(attempt => attempt.Id.Job);
+        return [.. jobs.Select(j => new Remembered(j.Job, [.. ofJob[j.Job.Id]], j.Spec))];
+    }, ct);
+
     public Task<IReadOnlyList<FeedEvent>> EventsAsync(long after, int limit, CancellationToken ct) => QueryAsync(
         "SELECT seq, at, kind, text, job, project FROM events WHERE seq > $1 ORDER BY seq LIMIT $2",
         row => new FeedEvent(

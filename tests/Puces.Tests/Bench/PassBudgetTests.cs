@@ -30,7 +30,7 @@ public sealed class PassBudgetTests
         void Pass()
         {
             now += TimeSpan.FromSeconds(1);
-            if (scheduler.Holding.Count > 0) scheduler.End(scheduler.Holding[(int)(now.Ticks % scheduler.Holding.Count)], TimeSpan.FromMinutes(10));
+            if (scheduler.Holding.Count > 0) scheduler.End(scheduler.Holding[(int)(now.Ticks % scheduler.Holding.Count)], TimeSpan.FromMinutes(10), now);
             scheduler.Decide(now);
         }
     }

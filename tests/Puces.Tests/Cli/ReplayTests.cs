@@ -50,6 +50,21 @@ public sealed class ReplayTests : IDisposable
     }
 
     [Fact]
+    public async Task With_other_nodes_a_mean_wait_is_foretold_with_its_error()
+    {
+        // Each half alike: what the first says of the second is right.
+        _desk.Write("t.csv", "job_id,submit_s,duration_s,gpus\n" + string.Concat(new[] { 0, 5000 }.SelectMany(z => Enumerable.Range(0, 8).Select(i => $"{z + i},{z + i},100,8\n"))));
+        string[] more = ["replay", "t.csv", "--nodes", "1x8", "--add", "1x8", "--policy", "fifo"];
+        var one = JsonDocument.Parse((await _desk.RunAsync([.. more, "--json"])).Out).RootElement[0];
+        Assert.Equal((147.0, 0.0), (one.GetProperty("predicted_mean_wait_s").GetDouble(), one.GetProperty("error").GetDouble()));
+        Assert.Equal(one.GetProperty("mean_wait_s").GetDouble(), one.GetProperty("predicted_mean_wait_s").GetDouble());
+        Assert.EndsWith("\nfifo: with these nodes expect a mean wait of 2.45 min, ±0%\n", (await _desk.RunAsync(more)).Out, StringComparison.Ordinal);
+        // Nobody waits in the second half: what the first says of it cannot be checked.
+        _desk.Write("u.csv", "job_id,submit_s,duration_s,gpus\na,0,100,8\nb,1,100,8\nc,5000,100,8\n");
+        Assert.EndsWith("too little was waited for an error bar\n", (await _desk.RunAsync(["replay", "u.csv", .. more[2..]])).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task More_nodes_and_fewer_are_tried_without_touching_the_list()
     {
         _desk.Write("t.csv", Three);
