@@ -136,8 +136,8 @@ public sealed record View(
     private string Reason(Job job, JobState.Queued queued)
     {
         if (HeldUntil(queued) is { } until) return $"tried again at {until.UtcDateTime:HH:mm:ss} UTC, after attempt {job.Attempts} failed{(Attempts.GetValueOrDefault(job.Id)?.Reason is { } why ? ": " + why : "")}";
-        if (Line.Count > 0 && Line[0].Job == job.Id && Placement.Find(job.Request, [.. Nodes.Values]) is not null) return "is first in line and fits: it is about to start";
         if (ProjectViews.HeldBack(this, job) is { } over) return over;
+        if (Line.Count > 0 && Line[0].Job == job.Id && Placement.Find(job.Request, [.. Nodes.Values]) is not null) return "is first in line and fits: it is about to start";
         return Reasons.GetOrAdd(job.Request, request => Waiting.Reason(request, [.. Nodes.Values]));
     }
 
