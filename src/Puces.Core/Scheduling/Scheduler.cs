@@ -105,8 +105,8 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         // Ticks are moments of the clock, not of this object: whoever takes over has the same.
         var last = policy.Tick is { } tick ? new TimeSpan(now.Ticks - now.Ticks % tick.Ticks) : _ticked;
         _isTick = last != _ticked;
-        // Time alone lets nobody start where nobody may be stopped: what is decided does not depend on how often this is asked.
-        if (_isChanged || _isTick && _yielding > 0 || _freed != grid.Freed)
+        // Where time alone lets nobody start, what is decided does not depend on how often this is asked.
+        if (_isChanged || _isTick && IsTimed || _freed != grid.Freed)
         {
             _ticked = last;
             if (_isTick) Look(last!.Value);
@@ -122,9 +122,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
             }
             while (_isChanged && _waiting.Count > 0);
         }
-        _plan.Look = _waiting.Count > 0 && policy.Stops && _yielding > 0 && policy.Tick is { } next ? last + next : null;
+        _plan.Look = _waiting.Count > 0 && IsTimed && policy.Tick is { } next ? last + next : null;
         return _plan;
     }
+
+    // Somebody may be stopped, or something kept for one may come to be another's.
+    private bool IsTimed => policy.Stops && (_yielding > 0 || _reservations.Count > 0);
 
     private void Look(TimeSpan tick)
     {
