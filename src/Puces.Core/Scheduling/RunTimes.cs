@@ -50,6 +50,23 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
         return _estimates[bucket] = EstimateAt(bucket, version);
     }
 
+    /// <summary>Of those that have come to a bucket, this share is gone within that many seconds.</summary>
+    public double Quantile(int from, double share)
+    {
+        if (IsBlank) return wider!.Quantile(from, share);
+        Stamp();
+        var hazards = Hazards();
+        var alive = 1.0;
+        for (var b = from; b < Buckets.Count; b++)
+        {
+            var ends = alive * hazards[b];
+            if (alive - ends <= 1 - share)
+                return Buckets.Start(b) - Buckets.Start(from) + (alive - (1 - share)) / ends * (Buckets.Start(b + 1) - Buckets.Start(b));
+            alive -= ends;
+        }
+        return Buckets.Start(Buckets.Count) - Buckets.Start(from);
+    }
+
     private bool IsBlank => wider is not null && _ended is null && _reached is null;
 
     /// <summary>Changes whenever an estimate may.</summary>
