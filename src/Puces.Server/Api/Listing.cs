@@ -35,7 +35,7 @@ internal static class Listing
     /// <summary>A cursor is the section's letter and the last job of the page: it stays true while jobs come and go.</summary>
     public static async Task<JobPage> PageAsync(Live live, Filter filter, int limit, string? cursor, CancellationToken ct)
     {
-        var (section, last, priority) = Parse(cursor);
+        var (section, last, place) = Parse(cursor);
         var view = live.View;
         var page = new List<JobView>();
         if (filter.Held && section == 'h')
@@ -47,16 +47,16 @@ internal static class Listing
                 page.Add(view.Show(job));
             }
         }
-        if (section == 'h') (section, last, priority) = ('w', 0, int.MaxValue);
+        if (section == 'h') (section, last, place) = ('w', 0, 0);
         if (filter.Waiting && section == 'w')
         {
-            var first = view.Line.IndexOf(new(priority, new(last)));
-            for (var i = first >= 0 ? first + 1 : ~first; i < view.Line.Count; i++)
+            var forecast = view.Forecast;
+            // Where the last of the page before has left the line, the next one has come to its place.
+            for (var i = forecast.PositionOf(new(last)) is > 0 and var position ? position : Math.Max(0, place - 1); i < forecast.Line.Count; i++)
             {
-                var job = view.Live[view.Line[i].Job];
-                if (!filter.Takes(job)) continue;
-                if (page.Count == limit) return new(page, $"w{page[^1].Id}.{page[^1].Priority}");
-                page.Add(view.Show(job, i + 1));
+                if (!view.Live.TryGetValue(forecast.Line[i], out var job) || !filter.Takes(job)) continue;
+                if (page.Count == limit) return new(page, $"w{page[^1].Id}.{page[^1].Position}");
+                page.Add(view.Show(job, forecast));
             }
         }
         if (section == 'w') (section, last) = ('e', long.MaxValue);
@@ -72,14 +72,14 @@ internal static class Listing
         }
     }
 
-    private static (char Section, long Last, int Priority) Parse(string? cursor)
+    private static (char Section, long Last, int Place) Parse(string? cursor)
     {
-        if (string.IsNullOrEmpty(cursor)) return ('h', 0, int.MaxValue);
+        if (string.IsNullOrEmpty(cursor)) return ('h', 0, 0);
         var parts = cursor[1..].Split('.');
         if (cursor[0] is 'h' or 'w' or 'e' && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var last))
         {
-            if (parts.Length == 1 && cursor[0] != 'w') return (cursor[0], last, int.MaxValue);
-            if (parts.Length == 2 && int.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var priority)) return (cursor[0], last, priority);
+            if (parts.Length == 1 && cursor[0] != 'w') return (cursor[0], last, 0);
+            if (parts.Length == 2 && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var place)) return (cursor[0], last, place);
         }
         throw new RequestException(400, "cursor: give back the \"next\" of the page before, as it is");
     }
