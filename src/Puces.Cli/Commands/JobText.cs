@@ -45,7 +45,7 @@ internal static class JobText
         screen.Line($"{screen.Paint($"job {job.Id}", Tint.Bold)} {job.Name}");
         Field("state", screen.Paint(ListCommand.State(job).Text, ListCommand.State(job).Tint));
         Field(job.IsOver ? "end" : "reason", job.Reason);
-        Field("starts", job.Estimate is { } estimate ? EstimateText.Starts(estimate, DateTimeOffset.UtcNow) : null);
+        Field("starts", job.Estimate is { } estimate ? EstimateText.Starts(estimate, DateTimeOffset.UtcNow)["starts ".Length..] : null);
         Field("asks for", job.Request);
         Field("on", job.Nodes is { } nodes && job.IsVirtual ? nodes + " (virtual)" : job.Nodes);
         Field("project", job.Project);

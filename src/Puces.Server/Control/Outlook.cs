@@ -36,7 +36,7 @@ public sealed class Outlook(TimeProvider clock)
         if (Known(view) is { } known) return known;
         if (view.WaitingCount > Long && _last is { } last && clock.GetElapsedTime(last.At) < Stale)
         {
-            if (Interlocked.Exchange(ref _isMaking, 1) == 0) ThreadPool.QueueUserWorkItem(_ => MakeBeside(view));
+            if (Interlocked.Exchange(ref _isMaking, 1) == 0) _ = Task.Run(() => MakeBeside(view));
             return Shown(view, last);
         }
         lock (_making) return Known(view) ?? Make(view, view.WaitingCount > Long ? ForecastBounds.Near : ForecastBounds.Default);

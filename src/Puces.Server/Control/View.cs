@@ -140,7 +140,7 @@ public sealed record View(
             if (Placement.Find(job.Request, Vacancies.For(job)) is not null) yield break;
         }
         yield return Waiting.Reason(job, Vacancies);
-        if (queued.Reserved is { } reserved) yield return Kept(reserved);
+        if (queued.Reserved is { } reserved) yield return Kept(job, reserved, forecast);
         if (forecast.Line is [var first, ..] && first != job.Id && Live.TryGetValue(first, out var head))
             yield return $"job {first} is first in line: {Show(head, forecast).Reason}";
     }
@@ -153,12 +153,13 @@ public sealed record View(
         if (forecast.Line is [var first, ..] && first == job.Id && Placement.Find(job.Request, Vacancies.For(job)) is not null) return "is first in line and fits: it is about to start";
         var reason = queued.Reserved is null
             ? Reasons.GetOrAdd(job.Request, _ => Waiting.Reason(job, Vacancies))
-            : $"{Waiting.Reason(job, Vacancies)}; {Kept(queued.Reserved)}";
+            : $"{Waiting.Reason(job, Vacancies)}; {Kept(job, queued.Reserved, forecast)}";
         return queued.LeftTo is { } other ? $"left its devices to job {other}, and waits to go on: {reason}" : reason;
     }
 
-    private static string Kept(Reservation reserved) =>
-        $"{string.Join(", ", reserved.Nodes)} {(reserved.Nodes.Count == 1 ? "is" : "are")} kept for it, from about {Waiting.Clock(reserved.At)}";
+    // The forecast looks further than the scheduler did when it reserved.
+    private static string Kept(Job job, Reservation reserved, Forecast forecast) =>
+        $"{string.Join(", ", reserved.Nodes)} {(reserved.Nodes.Count == 1 ? "is" : "are")} kept for it, from about {Waiting.Clock(forecast.EstimateOf(job.Id)?.Expected ?? reserved.At)}";
 
     /// <summary>Until when a job is held back; null once it waits as all others do.</summary>
     private DateTimeOffset? HeldUntil(JobState.Queued queued) => queued.NotBefore is { } until && until > Outlook.Now ? until : null;

@@ -120,8 +120,11 @@ public sealed class ViewTests
     public void A_limit_as_the_hint_says_lets_it_start()
     {
         Reserved();
-        var hint = Why(Submit(Cluster.Asking("small", 2))).Hints.Single(h => h.Contains("add a limit", StringComparison.Ordinal));
+        var asking = Submit(Cluster.Asking("small", 2));
+        var hint = Why(asking).Hints.Single(h => h.Contains("add a limit", StringComparison.Ordinal));
         var minutes = int.Parse(hint.Split(' ')[^2], System.Globalization.CultureInfo.InvariantCulture);
+        _cluster.Cancel(asking);
+        Seen();
         var guest = Submit(Cluster.Asking("small", 2) with { Limit = minutes * Minute });
         Assert.IsType<JobState.Running>(_view.Live[guest].State);
     }
