@@ -98,7 +98,7 @@ internal sealed class JobFollower(Session session, PucesServer server, JobView f
             var info = await server.GetAsync("api/v1/info", PucesServer.Json.ServerInfo, StartDaemon.AfterCrash, ct);
             place = $" · {Say.Ordinal(position)} of {Math.Max(info.Waiting, position).ToString(CultureInfo.InvariantCulture)}";
         }
-        return $"{Title(job)} · waiting{place}{(job.Reason is { Length: > 0 } reason ? $" · {reason}" : "")}";
+        return $"{Title(job)} · waiting{place}{(job.Estimate is { } estimate && _screen.HasStatus ? $" · {EstimateText.Starts(estimate, DateTimeOffset.UtcNow)}" : "")}{(job.Reason is { Length: > 0 } reason ? $" · {reason}" : "")}";
     }
 
     private static string Title(JobView job) => $"job {job.Id}";

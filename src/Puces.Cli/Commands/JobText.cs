@@ -1,6 +1,7 @@
 using System.Globalization;
 using Puces.Cli.Terminal;
 using Puces.Core.Contract;
+using Puces.Core.Engine;
 using Puces.Core.Jobs;
 
 namespace Puces.Cli.Commands;
@@ -13,11 +14,30 @@ internal static class JobText
         screen.Line($"{screen.Paint($"job {why.Job.Id}", Tint.Bold)} {why.Job.Name} · {ListCommand.State(why.Job).Text}");
         screen.Line(why.Text);
         if (why.Ahead is > 0 and var ahead) screen.Line($"{Say.Count(ahead, "job")} before it");
+        if (why.Job.Estimate is { } estimate) screen.Line($"{Clocks(estimate)}{Lately(why.Estimates)}");
         if (why.Needs.Count > 0) screen.Line("\nit needs");
         foreach (var need in why.Needs) screen.Line($"  {need}");
         if (why.Hints.Count > 0) screen.Line("\nit could start now with");
         foreach (var hint in why.Hints) screen.Line($"  {hint}");
     }
+
+    /// <summary>Such as <c>likely to start at 14:10, between 13:50 and 15:00</c>, in the reader's own time zone.</summary>
+    private static string Clocks(Estimate estimate) => estimate switch
+    {
+        { Expected: { } expected, To: { } to } => $"likely to start at {Clock(expected)}, between {Clock(estimate.From)} and {Clock(to)}",
+        { Expected: { } expected } => $"likely to start at {Clock(expected)}, not before {Clock(estimate.From)}",
+        _ => $"not likely to start before {Clock(estimate.From)}",
+    };
+
+    private static string Clock(DateTimeOffset at)
+    {
+        var local = at.ToLocalTime();
+        return local.ToString(local.Date == DateTime.Now.Date ? "HH:mm" : "MM-dd HH:mm", CultureInfo.InvariantCulture);
+    }
+
+    private static string Lately(EstimateRecord? record) => record is null
+        ? ""
+        : Say.Text($"; of the last {Say.Count(record.Starts, "estimate")} {record.Held} held, half were off by less than {Say.Duration(TimeSpan.FromSeconds(Math.Max(1, record.MedianErrorSeconds)))}");
 
     public static void Write(Screen screen, JobDetail detail)
     {
@@ -25,6 +45,7 @@ internal static class JobText
         screen.Line($"{screen.Paint($"job {job.Id}", Tint.Bold)} {job.Name}");
         Field("state", screen.Paint(ListCommand.State(job).Text, ListCommand.State(job).Tint));
         Field(job.IsOver ? "end" : "reason", job.Reason);
+        Field("starts", job.Estimate is { } estimate ? EstimateText.Starts(estimate, DateTimeOffset.UtcNow)["starts ".Length..] : null);
         Field("asks for", job.Request);
         Field("on", job.Nodes is { } nodes && job.IsVirtual ? nodes + " (virtual)" : job.Nodes);
         Field("project", job.Project);

@@ -95,13 +95,18 @@ internal static class ListCommand
         var hasProjects = jobs.Any(j => j.Project != "default");
         var columns = new List<Column> { new("ID", IsRight: true), new("NAME", Least: 8) };
         if (hasProjects) columns.Add(new("PROJECT", Least: 6));
-        columns.AddRange([new("OWNER", Least: 5), new("STATE"), new("ASKS FOR", Least: 8), new("TIME", IsRight: true), new("WHERE, OR WHY", Least: 8)]);
+        var hasEstimates = jobs.Any(j => j.Estimate is not null);
+        columns.AddRange([new("OWNER", Least: 5), new("STATE"), new("ASKS FOR", Least: 8), new("TIME", IsRight: true)]);
+        if (hasEstimates) columns.Add(new("STARTS IN", IsRight: true));
+        columns.Add(new("WHERE, OR WHY", Least: 8));
         var table = new Table([.. columns]);
         foreach (var job in jobs)
         {
             var cells = new List<Cell> { job.Id, job.Name };
             if (hasProjects) cells.Add(job.Project);
-            cells.AddRange([job.Owner, State(job), job.Request, Say.Short(Time(job, now)), Where(job)]);
+            cells.AddRange([job.Owner, State(job), job.Request, Say.Short(Time(job, now))]);
+            if (hasEstimates) cells.Add(job.Estimate is { } estimate ? EstimateText.Brief(estimate, now) : "");
+            cells.Add(Where(job));
             table.Add([.. cells]);
         }
         return table;

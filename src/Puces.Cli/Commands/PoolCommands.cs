@@ -71,6 +71,9 @@ internal static class PoolCommands
                 table.Add(name, pool.Provider, "", "", Of(pool.FreeDevices, pool.Devices), "", "", "", new Cell(pool.Problem ?? "no nodes", Tint.Red));
         }
         table.Write(screen);
+        foreach (var pool in list.Pools)
+            foreach (var gap in pool.Gaps ?? [])
+                screen.Line(string.Create(CultureInfo.InvariantCulture, $"{pool.Name}: {gap.Free} of {gap.Devices} {gap.Model} free{GapText.Of(gap)}"));
     }
 
     private static string Of(double free, double all) => string.Create(CultureInfo.InvariantCulture, $"{free:0.##} of {all:0.##}");

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Puces.Core.Engine;
 using Puces.Core.Jobs;
 
 namespace Puces.Core.Contract;
@@ -25,10 +26,11 @@ public sealed record SubmittedJobs(IReadOnlyList<long> Ids);
 /// <param name="Attempt">Number of the last attempt; 0 before the first.</param>
 /// <param name="ExitCode">The job's exit code once it has ended.</param>
 /// <param name="IsVirtual">It holds virtual devices.</param>
+/// <param name="Estimate">When it is likely to start, while it waits; null where nobody can say.</param>
 public sealed record JobView(
     long Id, string Name, string Project, string Owner, string State, int Priority, string Request, DateTimeOffset Submitted,
     int? Position = null, string? Reason = null, string? Nodes = null, int Attempt = 0, DateTimeOffset? Started = null,
-    DateTimeOffset? Ended = null, int? ExitCode = null, string? Checkpoint = null, bool IsVirtual = false)
+    DateTimeOffset? Ended = null, int? ExitCode = null, string? Checkpoint = null, bool IsVirtual = false, Estimate? Estimate = null)
 {
     /// <summary>True once nothing more will happen to the job.</summary>
     [JsonIgnore]
@@ -65,11 +67,30 @@ public sealed record HistoryDevice(int Index, string Model, string Vendor, long 
 /// <param name="Needs">What it waits for, in numbers.</param>
 /// <param name="Hints">What would let it start now.</param>
 /// <param name="Ahead">Jobs before it in the line; null once it has left it.</param>
-public sealed record WhyView(JobView Job, string Text, IReadOnlyList<string> Needs, IReadOnlyList<string> Hints, int? Ahead = null);
+/// <param name="Estimates">How good estimates were lately; null before the first job that had one has started.</param>
+public sealed record WhyView(
+    JobView Job, string Text, IReadOnlyList<string> Needs, IReadOnlyList<string> Hints, int? Ahead = null, EstimateRecord? Estimates = null);
+
+/// <summary>How good the first estimate of each job was, of those that started last.</summary>
+/// <param name="Starts">Jobs that started, at most the last hundred.</param>
+/// <param name="Held">Of these, the ones that started within their interval, to the minute.</param>
+/// <param name="MedianErrorSeconds">Half of them started within that of what was expected.</param>
+public sealed record EstimateRecord(int Starts, int Held, double MedianErrorSeconds);
+
+/// <summary>How what is free of one accelerator of a pool lies, and what could start on it now.</summary>
+/// <param name="Devices">Devices on nodes that are up.</param>
+/// <param name="Free">Of these, the ones that nobody holds.</param>
+/// <param name="Fragmentation">The share of the free devices that lies on nodes that are used in part; 0 where none is free.</param>
+/// <param name="OnOneNode">Devices of the largest job on one node that would start now; what is kept for others is not free to it.</param>
+/// <param name="OverNodes">Nodes of the largest gang that would start now.</param>
+/// <param name="EachNode">Its devices on each of them.</param>
+public sealed record GapView(string Model, int Devices, int Free, double Fragmentation, int OnOneNode, int OverNodes, int EachNode);
 
 /// <summary>A pool with its nodes.</summary>
+/// <param name="Gaps">For each accelerator, what is free and how it lies.</param>
 public sealed record PoolView(
-    string Name, string Provider, bool IsVirtual, IReadOnlyList<NodeView> Nodes, int Devices, int FreeDevices, string? Problem = null);
+    string Name, string Provider, bool IsVirtual, IReadOnlyList<NodeView> Nodes, int Devices, int FreeDevices, string? Problem = null,
+    IReadOnlyList<GapView>? Gaps = null);
 
 /// <param name="Models">Such as <c>8 × H100 (virtual)</c>, or <c>no accelerator</c>.</param>
 public sealed record NodeView(

@@ -128,7 +128,7 @@ public sealed partial class World
     private void Requeue(Job job, string reason, Batch batch)
     {
         var by = (job.State as JobState.Stopping)?.For;
-        var queued = new JobState.Queued(batch.Now, by is null ? batch.Now + job.Retry.After(job.Attempts) : null);
+        var queued = new JobState.Queued(batch.Now, by is null ? batch.Now + job.Retry.After(job.Attempts) : null, LeftTo: by);
         job = Set(job with { State = queued }, batch);
         Wait(job, queued, batch.Now);
         batch.Say("requeued", by is { } other

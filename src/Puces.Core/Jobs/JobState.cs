@@ -15,7 +15,8 @@ public abstract record JobState
 
     /// <summary>In line. <paramref name="NotBefore"/> holds it back after a failure.</summary>
     /// <param name="Reserved">What is kept for it, being one of the first; null where nothing is.</param>
-    public sealed record Queued(DateTimeOffset Since, DateTimeOffset? NotBefore = null, Reservation? Reserved = null) : JobState;
+    /// <param name="LeftTo">The job that it left its devices to, where that is why it waits again.</param>
+    public sealed record Queued(DateTimeOffset Since, DateTimeOffset? NotBefore = null, Reservation? Reserved = null, JobId? LeftTo = null) : JobState;
 
     /// <summary>An attempt has been decided and stored; its nodes have not all said that it runs.</summary>
     public sealed record Starting(Allocation Allocation, DateTimeOffset Since) : JobState;

@@ -127,6 +127,21 @@ public sealed class History
         return left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1);
     }
 
+    /// <summary>
+    /// How long one that holds goes on at most, with this likelihood. Where nothing of its name has ended yet, what its owner expects is
+    /// believed, from half of it to half as much again.
+    /// </summary>
+    public static TimeSpan Remaining(Claim claim, TimeSpan now, double likelihood)
+    {
+        var attained = claim.Attained(now);
+        var (times, isKnown) = (claim.Batch!.Times, claim.Batch.Times.Count + claim.Batch.Times.Wider!.Count > 0);
+        var left = !isKnown && claim.Expected is { } expected && expected > attained
+            ? (expected - attained) * (0.5 + likelihood)
+            : TimeSpan.FromSeconds(Math.Min(1e9, times.Quantile(Buckets.Of(attained), likelihood)));
+        if (claim.Limit is { } limit && claim.Since + limit - now < left) left = claim.Since + limit - now;
+        return left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1);
+    }
+
     private RunTimes TimesOf(Kind kind)
     {
         if (!_sizes.TryGetValue((kind.Project, kind.Devices), out var size)) _sizes[(kind.Project, kind.Devices)] = size = new(_all, 8);

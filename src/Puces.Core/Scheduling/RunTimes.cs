@@ -95,6 +95,24 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
         return spent;
     }
 
+
+    /// <summary>Of those that have come to a bucket, this share is gone within that many seconds.</summary>
+    public double Quantile(int from, double share)
+    {
+        if (IsBlank) return wider!.Quantile(from, share);
+        Stamp();
+        var hazards = Hazards();
+        var alive = 1.0;
+        for (var b = from; b < Buckets.Count; b++)
+        {
+            var ends = alive * hazards[b];
+            if (alive - ends <= 1 - share)
+                return Buckets.Start(b) - Buckets.Start(from) + (alive - (1 - share)) / ends * (Buckets.Start(b + 1) - Buckets.Start(b));
+            alive -= ends;
+        }
+        return Buckets.Start(Buckets.Count) - Buckets.Start(from);
+    }
+
     private bool IsBlank => wider is not null && _ended is null;
 
     /// <summary>Changes whenever an estimate may.</summary>

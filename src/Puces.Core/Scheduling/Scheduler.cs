@@ -29,6 +29,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     public int WaitingCount => _waiting.Count;
 
+    /// <summary>What one pass looks at, at most: those that stand for all who wait alike.</summary>
+    internal int Groups => _waiting.Groups.Count;
+
     /// <summary>Devices that all who wait ask for together.</summary>
     public long WantedDevices => _waiting.Wanted;
 

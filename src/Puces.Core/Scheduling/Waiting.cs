@@ -1,6 +1,7 @@
 using System.Globalization;
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
+using Puces.Core.Units;
 
 namespace Puces.Core.Scheduling;
 
@@ -40,22 +41,80 @@ public static class Waiting
         return $"needs {Cpus(Placement.LeastMilliCpus(request, gpu?.Count ?? 0, most.Node))} on one node; {most.Node.Id} has {Number(most.FreeMilliCpus)} free";
     }
 
+    /// <summary>The same for one job: what is kept for others is not free to it.</summary>
+    public static string Reason(Job job, Vacancies vacancies)
+    {
+        var free = vacancies.For(job);
+        if (ReferenceEquals(free, vacancies.Nodes) || Placement.Find(job.Request, vacancies.Nodes) is null || Placement.Find(job.Request, free) is not null)
+            return Reason(job.Request, free);
+        var host = vacancies.HostOf(job)!;
+        return $"would fit now, on devices that are kept for job {host.Id} from about {Clock(((JobState.Queued)host.State).Reserved!.At)}";
+    }
+
     /// <summary>What would let it start now; empty where nothing short of waiting would.</summary>
     public static IReadOnlyList<string> Hints(Request request, IReadOnlyCollection<NodeUse> nodes)
     {
+        if (Placement.Find(request, nodes) is not null) return [];
         var hints = new List<string>();
-        if (request.Gpus is [{ } first, ..] && Placement.Find(request, nodes) is null)
+        if (request.Gpus is [{ } first, ..])
         {
-            var other = nodes.Where(n => n.Node.IsUp).SelectMany(n => n.Free.Select(i => (n, n.Node.Devices.First(d => d.Index == i).Model)))
-                .GroupBy(p => (p.Model, p.n.Node.Id)).Where(g => g.Count() >= first.Count && !Asked(request, g.Key.Model))
-                .OrderBy(g => g.Key.Model, StringComparer.Ordinal).FirstOrDefault();
-            if (other is not null) hints.Add($"{other.Count()} × {other.Key.Model} are free on {other.Key.Id}: add {other.Key.Model}:{first.Count} to gpus");
-            var most = nodes.Where(n => n.Node.IsUp).Select(n => Placement.Matching(first, n)).DefaultIfEmpty().Max();
-            if (most > 0 && most < first.Count) hints.Add($"{Count(most, first.Name ?? "device")} on one node would start now: ask for fewer");
+            foreach (var model in nodes.Where(n => n.Node.IsUp).SelectMany(n => n.Node.Devices).Select(d => d.Model).Distinct().Order(StringComparer.Ordinal))
+            {
+                if (Asked(request, model) || Placement.Find(request with { Gpus = [new(first.Count, model)] }, nodes) is not { } there) continue;
+                var free = nodes.First(n => n.Node.Id == there.Shares[0].Node);
+                hints.Add(request.Nodes > 1
+                    ? $"{first.Count} × {model} are free on {request.Nodes} nodes: add {model}:{first.Count} to gpus"
+                    : $"{Are(Placement.Matching(new(1, model), free), model)} free on {free.Node.Id}: add {model}:{first.Count} to gpus");
+            }
+            for (var count = first.Count - 1; count > 0; count--)
+            {
+                if (Placement.Find(request with { Gpus = [first with { Count = count }] }, nodes) is null) continue;
+                hints.Add($"{Count(count, first.Name ?? "device")} on {(request.Nodes > 1 ? $"{request.Nodes} nodes" : "one node")} would start now: ask for fewer");
+                break;
+            }
         }
-        if (request.Where.Count > 0 && Placement.Find(request with { Where = [] }, nodes) is not null) hints.Add("another pool has room: widen where");
+        for (var count = request.Nodes - 1; count > 0; count--)
+        {
+            if (Placement.Find(request with { Nodes = count }, nodes) is null) continue;
+            hints.Add($"{Count(count, "node")} would start now: ask for fewer");
+            break;
+        }
+        if (request.MilliCpus > 0 && Most(request with { MilliCpus = 1 }, nodes, n => n.FreeMilliCpus) is > 0 and var cpus)
+            hints.Add($"{Cpus((int)cpus)}{Each(request)} would start now: ask for fewer CPUs");
+        if (request.Memory > default(Memory) && Most(request with { Memory = default }, nodes, n => n.FreeMemory.Bytes) is >= 1_000_000_000 and var memory)
+            hints.Add($"{memory / 1_000_000_000} GB of memory{Each(request)} would start now: ask for less");
+        if (request.Where.Count > 0 && Placement.Find(request with { Where = [] }, nodes) is { } elsewhere)
+            hints.Add($"pool {string.Join(", ", elsewhere.Shares.Select(s => nodes.First(n => n.Node.Id == s.Node).Node.Pool).Where(p => !request.Where.Contains(p, StringComparer.OrdinalIgnoreCase)).Distinct())} has room: add it to where");
         return hints;
     }
+
+    /// <summary>The same for one job, with what would let it onto devices that are kept for another.</summary>
+    public static IReadOnlyList<string> Hints(Job job, Vacancies vacancies, DateTimeOffset now)
+    {
+        var hints = Hints(job.Request, vacancies.For(job));
+        if (vacancies.HostOf(job) is not { State: JobState.Queued { Reserved: { } kept } } host) return hints;
+        var guest = new List<string>();
+        if (!job.CanYield && job.Request.Gpus.Count > 0 && host.Request.Gpus.Count > 0 && kept.At - now >= Scheduler.LeastStay)
+            guest.Add($"what is kept for job {host.Id} would do until that starts: add checkpoint, so that it can leave and go on later");
+        if ((int)(kept.At - now).TotalMinutes is > 0 and var minutes && !(job.CanYield && job.Request.Gpus.Count > 0) && !(job.Limit <= kept.At - now))
+            guest.Add($"what is kept for job {host.Id} is free until about {Clock(kept.At)}: add a limit of at most {minutes} min");
+        return [.. guest, .. hints];
+    }
+
+    /// <summary>The node that has most of something left among as many as are needed; zero where there are not as many.</summary>
+    private static long Most(Request without, IReadOnlyCollection<NodeUse> nodes, Func<NodeUse, long> left)
+    {
+        if (Placement.Find(without, nodes) is null) return 0;
+        var fitting = nodes.Where(n => Placement.Find(without with { Nodes = 1 }, [n]) is not null).Select(left).OrderDescending().ToList();
+        return fitting[without.Nodes - 1];
+    }
+
+    private static string Each(Request request) => request.Nodes > 1 ? " on each node" : "";
+
+    private static string Are(int count, string model) => $"{count} × {model} {(count == 1 ? "is" : "are")}";
+
+    /// <summary>A time of day.</summary>
+    public static string Clock(DateTimeOffset at) => at.UtcDateTime.ToString("HH:mm", CultureInfo.InvariantCulture) + " UTC";
 
     private static string Impossible(Request request, IReadOnlyCollection<NodeUse> nodes, int able)
     {

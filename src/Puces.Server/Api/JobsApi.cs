@@ -194,10 +194,18 @@ internal static class JobsApi
         {
             var changed = live.Changed;
             var now = live.View.Show(await FindAsync(live, id, context.RequestAborted));
-            if (now != last) await Replies.EventAsync(context, last = now, ContractJson.Default.JobView);
+            if (last is null || IsNews(last, now)) await Replies.EventAsync(context, last = now, ContractJson.Default.JobView);
             if (now.IsOver) return;
             await Replies.WaitAsync(context, changed);
         }
+    }
+
+    /// <summary>An estimate moves a little all the time: that alone is none, before it has moved by a tenth of the way.</summary>
+    private static bool IsNews(JobView last, JobView now)
+    {
+        if (now with { Estimate = null } != last with { Estimate = null } || now.Estimate is null != last.Estimate is null) return true;
+        if ((now.Estimate?.Expected ?? now.Estimate?.From) is not { } at || (last.Estimate?.Expected ?? last.Estimate?.From) is not { } was) return false;
+        return (at - was).Duration() > TimeSpan.FromMinutes(1) && (at - was).Duration() > (was - now.Submitted).Duration() / 10;
     }
 
     internal static async Task<Job> FindAsync(Live live, long id, CancellationToken ct) =>

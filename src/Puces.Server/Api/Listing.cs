@@ -8,6 +8,8 @@ namespace Puces.Server.Api;
 /// <summary>Lists of jobs in pages: those that hold devices, then the line in order, then those that have ended, the newest first.</summary>
 internal static class Listing
 {
+    private const int MostAnchors = 16;
+
     /// <summary>Which jobs; nulls match everything.</summary>
     internal sealed record Filter(bool Held, bool Waiting, bool Ended, JobResult? Result, string? Project, string? Owner, string? Name)
     {
@@ -32,10 +34,13 @@ internal static class Listing
             (Project is null || job.Project == Project) && (Owner is null || job.Owner == Owner) && (Name is null || job.Name == Name);
     }
 
-    /// <summary>A cursor is the section's letter and the last job of the page: it stays true while jobs come and go.</summary>
+    /// <summary>
+    /// A cursor is the section's letter and the last job of the page: it stays true while jobs come and go. In the line, whose order may
+    /// change, it names the place and some jobs before it: the next page begins after the last of them that still waits.
+    /// </summary>
     public static async Task<JobPage> PageAsync(Live live, Filter filter, int limit, string? cursor, CancellationToken ct)
     {
-        var (section, last, priority) = Parse(cursor);
+        var (section, last, before) = Parse(cursor);
         var view = live.View;
         var page = new List<JobView>();
         if (filter.Held && section == 'h')
@@ -47,16 +52,16 @@ internal static class Listing
                 page.Add(view.Show(job));
             }
         }
-        if (section == 'h') (section, last, priority) = ('w', 0, int.MaxValue);
+        if (section == 'h') (section, last, before) = ('w', 0, []);
         if (filter.Waiting && section == 'w')
         {
-            var first = view.Line.IndexOf(new(priority, new(last)));
-            for (var i = first >= 0 ? first + 1 : ~first; i < view.Line.Count; i++)
+            var forecast = view.Forecast;
+            var begin = before.Select(b => forecast.PositionOf(new(b))).FirstOrDefault(p => p > 0, (int)Math.Min(last, int.MaxValue));
+            for (var i = begin; i < forecast.Line.Count; i++)
             {
-                var job = view.Live[view.Line[i].Job];
-                if (!filter.Takes(job)) continue;
-                if (page.Count == limit) return new(page, $"w{page[^1].Id}.{page[^1].Priority}");
-                page.Add(view.Show(job, i + 1));
+                if (!view.Live.TryGetValue(forecast.Line[i], out var job) || !filter.Takes(job)) continue;
+                if (page.Count == limit) return new(page, $"w{string.Join('.', page.Where(j => j.Position is not null).TakeLast(MostAnchors).Select(j => j.Id).DefaultIfEmpty().Append(page[^1].Position ?? 0).Reverse())}");
+                page.Add(view.Show(job, forecast));
             }
         }
         if (section == 'w') (section, last) = ('e', long.MaxValue);
@@ -72,14 +77,16 @@ internal static class Listing
         }
     }
 
-    private static (char Section, long Last, int Priority) Parse(string? cursor)
+    private static (char Section, long Last, long[] Before) Parse(string? cursor)
     {
-        if (string.IsNullOrEmpty(cursor)) return ('h', 0, int.MaxValue);
+        if (string.IsNullOrEmpty(cursor)) return ('h', 0, []);
         var parts = cursor[1..].Split('.');
         if (cursor[0] is 'h' or 'w' or 'e' && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var last))
         {
-            if (parts.Length == 1 && cursor[0] != 'w') return (cursor[0], last, int.MaxValue);
-            if (parts.Length == 2 && int.TryParse(parts[1], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var priority)) return (cursor[0], last, priority);
+            var before = new long[parts.Length - 1];
+            var isWhole = cursor[0] == 'w' ? before.Length is > 0 and <= MostAnchors : before.Length == 0;
+            for (var i = 0; i < before.Length && isWhole; i++) isWhole = long.TryParse(parts[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out before[i]);
+            if (isWhole) return (cursor[0], last, before);
         }
         throw new RequestException(400, "cursor: give back the \"next\" of the page before, as it is");
     }

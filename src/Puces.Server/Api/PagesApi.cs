@@ -25,7 +25,7 @@ internal static class PagesApi
         var waiting = await Listing.PageAsync(live, Listing.Filter.Of("waiting", null, null, null), Shown, null, ct);
         var ended = await Listing.PageAsync(live, Listing.Filter.Of("ended", null, null, null), 20, null, ct);
         var view = live.View;
-        var info = new ServerInfo(Program.Version, live.Store.Description, live.Leads, live.Started, view.Line.Count, view.Live.Count - view.Line.Count, []);
+        var info = new ServerInfo(Program.Version, live.Store.Description, live.Leads, live.Started, view.WaitingCount, view.Live.Count - view.WaitingCount, []);
         return Results.Content(page(view.ShowPools(), waiting.Jobs, running.Jobs, ended.Jobs, info), "text/html; charset=utf-8");
     }
 

@@ -108,7 +108,7 @@ internal static partial class ThingsApi
             "node " + n.Node.Id, n.Node.IsUp, n.Node.IsUp ? $"up; agent {nodes.Agents.GetValueOrDefault(n.Node.Id)?.ToString() ?? "elsewhere"}" : n.Node.Problem ?? "cannot be reached")));
         await Replies.JsonAsync(context, new ServerInfo(
             Program.Version, live.IsReady ? live.Store.Description : "not open", live.Leads, live.Started,
-            view.Line.Count, view.Live.Count - view.Line.Count, checks), ContractJson.Default.ServerInfo);
+            view.WaitingCount, view.Live.Count - view.WaitingCount, checks), ContractJson.Default.ServerInfo);
     }
 
     private static string Disk(string folder)

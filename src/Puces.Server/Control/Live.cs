@@ -8,6 +8,7 @@ public sealed class Live(TimeProvider clock)
 {
     private static readonly TimeSpan StandbyPace = TimeSpan.FromSeconds(1);
 
+    private readonly Outlook _outlook = new(clock);
     private volatile View _view = View.Empty;
     private volatile IStore? _store;
     private volatile TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -44,7 +45,7 @@ public sealed class Live(TimeProvider clock)
                 while (!leading.IsCompleted)
                 {
                     var stored = await reader.LoadAsync(clock.GetUtcNow(), ct);
-                    _view = View.Of(stored.LiveJobs, stored.LiveAttempts, stored.Pools, stored.Notes);
+                    _view = View.Of(stored, _outlook);
                     (_store, LastEvent) = (reader, stored.LastEvent);
                     Signal();
                     await Task.WhenAny(leading, Task.Delay(StandbyPace, clock, ct));
@@ -62,9 +63,9 @@ public sealed class Live(TimeProvider clock)
         }
     }
 
-    internal void Lead(IStore store, View view, long lastEvent)
+    internal void Lead(IStore store, Stored stored)
     {
-        (_store, _view, Leads, LastEvent) = (store, view, true, lastEvent);
+        (_store, _view, Leads, LastEvent) = (store, View.Of(stored, _outlook), true, stored.LastEvent);
         Signal();
     }
 
@@ -72,6 +73,7 @@ public sealed class Live(TimeProvider clock)
     {
         if (outcome is { Changes.Count: 0, Nodes.Count: 0, Events.Count: 0 }) return;
         _view = _view.After(outcome);
+        _outlook.Note(outcome);
         if (outcome.Events.Count > 0) LastEvent = outcome.Events[^1].Seq;
         Signal();
     }

@@ -6,17 +6,26 @@ using Puces.Core.Fleet;
 using Puces.Core.Jobs;
 using Puces.Core.Queues;
 using Puces.Core.Scheduling;
+using Puces.Server.Store;
 
 namespace Puces.Server.Control;
 
 /// <summary>What readers see: immutable, of one commit. Reads never touch the writer.</summary>
+/// <param name="WaitingCount">How many wait.</param>
+/// <param name="Reserving">Those who wait and have something kept for them.</param>
+/// <param name="Stopping">Those who have been told to end.</param>
+/// <param name="Notes">What the engine wrote down to go by later.</param>
 public sealed record View(
-    ImmutableSortedDictionary<JobId, Job> Live, ImmutableSortedSet<Turn> Line, ImmutableDictionary<JobId, AttemptRecord> Attempts,
-    ImmutableSortedDictionary<string, NodeUse> Nodes, ImmutableSortedDictionary<string, Pool> Pools)
+    ImmutableSortedDictionary<JobId, Job> Live, int WaitingCount, ImmutableSortedSet<JobId> Reserving, ImmutableSortedSet<JobId> Stopping,
+    ImmutableDictionary<JobId, AttemptRecord> Attempts, ImmutableSortedDictionary<string, NodeUse> Nodes,
+    ImmutableSortedDictionary<string, Pool> Pools, ImmutableDictionary<string, string> Notes)
 {
     private const int MostReasons = 10_000;
 
-    /// <summary>Why requests wait on these nodes, as far as somebody has asked: the same until a node is used differently.</summary>
+    /// <summary>Shared by all views of one daemon: what is dear to foresee is not foreseen for each of them.</summary>
+    internal Outlook Outlook { get; init; } = new(TimeProvider.System);
+
+    /// <summary>Why requests wait, as far as somebody has asked: the same until a node is used differently, or other nodes are kept.</summary>
     private ConcurrentDictionary<Request, string> Reasons { get; init; } = new();
 
     /// <summary>What is stored of projects and what they have used, by key.</summary>
@@ -30,61 +39,77 @@ public sealed record View(
 
     private Lazy<Shares>? _tree;
 
-    public static readonly View Empty = new(
-        ImmutableSortedDictionary<JobId, Job>.Empty, [], ImmutableDictionary<JobId, AttemptRecord>.Empty,
-        ImmutableSortedDictionary.Create<string, NodeUse>(StringComparer.Ordinal), ImmutableSortedDictionary.Create<string, Pool>(StringComparer.Ordinal));
+    private Vacancies? _vacancies;
 
-    public static View Of(IEnumerable<Job> jobs, IEnumerable<AttemptRecord> attempts, IEnumerable<Pool> pools, IEnumerable<KeyValuePair<string, string>>? notes = null)
+    private Vacancies Vacancies => _vacancies ??= new([.. Nodes.Values], [.. Reserving.Select(r => Live[r])]);
+
+    public static View Empty => new(
+        ImmutableSortedDictionary<JobId, Job>.Empty, 0, [], [], ImmutableDictionary<JobId, AttemptRecord>.Empty,
+        ImmutableSortedDictionary.Create<string, NodeUse>(StringComparer.Ordinal), ImmutableSortedDictionary.Create<string, Pool>(StringComparer.Ordinal),
+        ImmutableDictionary<string, string>.Empty);
+
+    internal static View Of(Stored stored, Outlook outlook)
     {
-        var live = jobs.ToImmutableSortedDictionary(j => j.Id, j => j);
-        return Empty with
+        var live = stored.LiveJobs.ToImmutableSortedDictionary(j => j.Id, j => j);
+        return new(
+            live, live.Values.Count(j => j.State is JobState.Queued),
+            [.. live.Values.Where(j => j.State is JobState.Queued { Reserved: not null }).Select(j => j.Id)],
+            [.. live.Values.Where(j => j.State is JobState.Stopping).Select(j => j.Id)],
+            stored.LiveAttempts.ToImmutableDictionary(a => a.Id.Job), Empty.Nodes,
+            stored.Pools.ToImmutableSortedDictionary(p => p.Name, p => p, StringComparer.Ordinal), stored.Notes.ToImmutableDictionary())
         {
-            Live = live,
-            Line = [.. live.Values.Where(j => j.State is JobState.Queued).Select(Turn.Of)],
-            Attempts = attempts.ToImmutableDictionary(a => a.Id.Job),
-            Pools = pools.ToImmutableSortedDictionary(p => p.Name, p => p, StringComparer.Ordinal),
-            Projects = (notes ?? []).Where(n => ProjectViews.IsShown(n.Key)).ToImmutableSortedDictionary(StringComparer.Ordinal),
+            Outlook = outlook,
+            Projects = stored.Notes.Where(n => ProjectViews.IsShown(n.Key)).ToImmutableSortedDictionary(StringComparer.Ordinal),
         };
     }
 
     /// <summary>The view after an outcome.</summary>
     public View After(Outcome outcome)
     {
-        var live = Live.ToBuilder();
-        var line = Line.ToBuilder();
-        var attempts = Attempts.ToBuilder();
-        var (pools, projects) = (Pools, Projects);
+        var (live, attempts, notes) = (Live.ToBuilder(), Attempts.ToBuilder(), Notes.ToBuilder());
+        var (reserving, stopping, pools, projects, waiting, isKeptElse) = (Reserving, Stopping, Pools, Projects, WaitingCount, false);
         foreach (var change in outcome.Changes)
         {
             switch (change)
             {
                 case Change.JobSet { Job: var job }:
-                    if (job.State is JobState.Queued) line.Add(Turn.Of(job));
-                    else line.Remove(Turn.Of(job));
-                    if (job.State is JobState.Ended) live.Remove(job.Id);
+                    var (was, now) = (live.GetValueOrDefault(job.Id)?.State, job.State);
+                    waiting += (now is JobState.Queued ? 1 : 0) - (was is JobState.Queued ? 1 : 0);
+                    if ((was as JobState.Queued)?.Reserved != (now as JobState.Queued)?.Reserved) isKeptElse = true;
+                    reserving = now is JobState.Queued { Reserved: not null } ? reserving.Add(job.Id) : reserving.Remove(job.Id);
+                    stopping = now is JobState.Stopping ? stopping.Add(job.Id) : stopping.Remove(job.Id);
+                    if (now is JobState.Ended) live.Remove(job.Id);
                     else live[job.Id] = job;
                     break;
                 case Change.AttemptSet { Attempt: var attempt }: attempts[attempt.Id.Job] = attempt; break;
-                case Change.NoteSet note when ProjectViews.IsShown(note.Key): projects = note.Text is { } text ? projects.SetItem(note.Key, text) : projects.Remove(note.Key); break;
                 case Change.PoolSet { Pool: var pool }: pools = pools.SetItem(pool.Name, pool); break;
+                case Change.NoteSet { Key: var key, Text: var text }:
+                    if (text is null) notes.Remove(key);
+                    else notes[key] = text;
+                    if (ProjectViews.IsShown(key)) projects = text is null ? projects.Remove(key) : projects.SetItem(key, text);
+                    break;
             }
         }
         foreach (var change in outcome.Changes)
             if (change is Change.JobSet { Job: { State: JobState.Ended } ended }) attempts.Remove(ended.Id);
         var nodes = Nodes;
         foreach (var use in outcome.Nodes) nodes = use.Node.Since == default ? nodes.Remove(use.Node.Id) : nodes.SetItem(use.Node.Id, use);
-        return new(live.ToImmutable(), line.ToImmutable(), attempts.ToImmutable(), nodes, pools)
+        return new(live.ToImmutable(), waiting, reserving, stopping, attempts.ToImmutable(), nodes, pools, notes.ToImmutable())
         {
+            Outlook = Outlook,
             Projects = projects,
-            Reasons = nodes == Nodes && Reasons.Count < MostReasons ? Reasons : new(),
+            Reasons = nodes == Nodes && !isKeptElse && Reasons.Count < MostReasons ? Reasons : new(),
         };
     }
 
-    /// <summary>A live or an ended job as people see it.</summary>
-    public JobView Show(Job job) => Show(job, job.State is JobState.Queued ? Line.IndexOf(Turn.Of(job)) + 1 : 0);
+    /// <summary>The line in order, and when those in it are likely to start.</summary>
+    public Forecast Forecast => Outlook.Of(this);
 
-    /// <summary>The same for a list: its place is known.</summary>
-    public JobView Show(Job job, int position)
+    /// <summary>A live or an ended job as people see it.</summary>
+    public JobView Show(Job job) => job.State is JobState.Queued ? Show(job, Forecast) : Show(job, Forecast.Empty);
+
+    /// <summary>The same for a list.</summary>
+    public JobView Show(Job job, Forecast forecast)
     {
         var view = new JobView(job.Id.Value, job.Name, job.Project, job.Owner, job.State.Word, job.Priority, job.Request.ToString(), job.Submitted)
         {
@@ -95,7 +120,11 @@ public sealed record View(
         };
         return job.State switch
         {
-            JobState.Queued q => view with { Position = position > 0 ? position : null, Reason = Reason(job, q) },
+            JobState.Queued q => view with
+            {
+                Position = forecast.PositionOf(job.Id) is > 0 and var position ? position : null,
+                Reason = Reason(job, q, forecast), Estimate = forecast.EstimateOf(job.Id),
+            },
             JobState.Starting => view with { Reason = "starting on its nodes" },
             JobState.Running r => view with { Started = r.Since },
             JobState.Stopping s => view with
@@ -115,34 +144,50 @@ public sealed record View(
 
     public WhyView Why(Job job)
     {
-        var shown = Show(job);
-        if (job.State is not JobState.Queued queued) return new(shown, shown.Reason ?? $"job {job.Id} is {shown.State}", [], []);
-        IReadOnlyList<NodeUse> nodes = [.. Nodes.Values];
-        var text = shown.Position is { } position ? $"{Ordinal(position)} of {Line.Count} in line; {shown.Reason}" : shown.Reason!;
-        return new(shown, text, [.. Needs(job, queued, nodes)], Waiting.Hints(job.Request, nodes), shown.Position - 1);
+        if (job.State is not JobState.Queued queued)
+        {
+            var over = Show(job);
+            return new(over, over.Reason ?? $"job {job.Id} is {over.State}", [], []);
+        }
+        var (forecast, now) = (Forecast, Outlook.Now);
+        var shown = Show(job, forecast);
+        var text = shown.Position is { } position ? $"{Ordinal(position)} of {forecast.Line.Count} in line; {shown.Reason}" : shown.Reason!;
+        if (shown.Estimate is { } estimate) text += "; " + EstimateText.Starts(estimate, now);
+        return new(shown, text, [.. Needs(job, queued, forecast)], Waiting.Hints(job, Vacancies, now), shown.Position - 1, Outlook.Record);
     }
 
-    private IEnumerable<string> Needs(Job job, JobState.Queued queued, IReadOnlyList<NodeUse> nodes)
+    private IEnumerable<string> Needs(Job job, JobState.Queued queued, Forecast forecast)
     {
         if (HeldUntil(queued) is { } until)
         {
             yield return $"is held back until {until.UtcDateTime:HH:mm:ss} UTC after attempt {job.Attempts}";
-            if (Placement.Find(job.Request, nodes) is not null) yield break;
+            if (Placement.Find(job.Request, Vacancies.For(job)) is not null) yield break;
         }
-        yield return Waiting.Reason(job.Request, nodes);
-        if (Line.Count > 0 && Line[0].Job != job.Id) yield return $"job {Line[0].Job} is first in line: {Show(Live[Line[0].Job]).Reason}";
+        yield return Waiting.Reason(job, Vacancies);
+        if (queued.Reserved is { } reserved) yield return Kept(job, reserved, forecast);
+        if (forecast.Line is [var first, ..] && first != job.Id && Live.TryGetValue(first, out var head))
+            yield return $"job {first} is first in line: {Show(head, forecast).Reason}";
     }
 
-    private string Reason(Job job, JobState.Queued queued)
+    private string Reason(Job job, JobState.Queued queued, Forecast forecast)
     {
         if (HeldUntil(queued) is { } until) return $"tried again at {until.UtcDateTime:HH:mm:ss} UTC, after attempt {job.Attempts} failed{(Attempts.GetValueOrDefault(job.Id)?.Reason is { } why ? ": " + why : "")}";
         if (ProjectViews.HeldBack(this, job) is { } over) return over;
-        if (Line.Count > 0 && Line[0].Job == job.Id && Placement.Find(job.Request, [.. Nodes.Values]) is not null) return "is first in line and fits: it is about to start";
-        return Reasons.GetOrAdd(job.Request, request => Waiting.Reason(request, [.. Nodes.Values]));
+        foreach (var leaving in Stopping)
+            if (Live[leaving].State is JobState.Stopping { Reason: StopReason.Preempted } stopping && stopping.For == job.Id) return $"job {leaving} saves, and leaves its devices to it";
+        if (forecast.Line is [var first, ..] && first == job.Id && Placement.Find(job.Request, Vacancies.For(job)) is not null) return "is first in line and fits: it is about to start";
+        var reason = queued.Reserved is null
+            ? Reasons.GetOrAdd(job.Request, _ => Waiting.Reason(job, Vacancies))
+            : $"{Waiting.Reason(job, Vacancies)}; {Kept(job, queued.Reserved, forecast)}";
+        return queued.LeftTo is { } other ? $"left its devices to job {other}, and waits to go on: {reason}" : reason;
     }
 
+    // The forecast looks further than the scheduler did when it reserved.
+    private static string Kept(Job job, Reservation reserved, Forecast forecast) =>
+        $"{string.Join(", ", reserved.Nodes)} {(reserved.Nodes.Count == 1 ? "is" : "are")} kept for it, from about {Waiting.Clock(forecast.EstimateOf(job.Id)?.Expected ?? reserved.At)}";
+
     /// <summary>Until when a job is held back; null once it waits as all others do.</summary>
-    private static DateTimeOffset? HeldUntil(JobState.Queued queued) => queued.NotBefore is { } until && until > DateTimeOffset.UtcNow ? until : null;
+    private DateTimeOffset? HeldUntil(JobState.Queued queued) => queued.NotBefore is { } until && until > Outlook.Now ? until : null;
 
     private static string Ordinal(int n) => n + (n % 100 is 11 or 12 or 13 ? "th" : (n % 10) switch { 1 => "st", 2 => "nd", 3 => "rd", _ => "th" });
 
@@ -156,6 +201,8 @@ public sealed record View(
                 n.Node.Devices.Count == 0 ? "no accelerator" : Waiting.Models(n.Node) + (n.Node.IsVirtual ? " (virtual)" : ""),
                 n.Node.Devices.Count, n.Free.Count, n.Node.MilliCpus / 1000.0, n.FreeMilliCpus / 1000.0,
                 n.Node.Memory.Bytes, n.FreeMemory.Bytes, [.. n.Jobs.Select(j => j.Value)], n.Node.Problem))],
-            nodes.Sum(n => n.Node.Devices.Count), nodes.Sum(n => n.Free.Count), nodes.Count == 0 ? "no node has answered yet" : null);
+            nodes.Sum(n => n.Node.Devices.Count), nodes.Sum(n => n.Free.Count), nodes.Count == 0 ? "no node has answered yet" : null,
+            [.. Gap.Of(nodes, [.. Vacancies.ToAnybody.Where(n => n.Node.Pool == pool.Name)])
+                .Select(g => new GapView(g.Model, g.Devices, g.Free, Math.Round(g.Fragmentation, 3), g.OnOneNode, g.OverNodes, g.EachNode))]);
     })]);
 }

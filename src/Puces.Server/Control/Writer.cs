@@ -47,7 +47,7 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
             var stored = await store.LoadAsync(clock.GetUtcNow() - World.KeyLife, life.Token);
             var world = new World(stored.LiveJobs, stored.LiveAttempts, stored.Pools, stored.Keys, stored.LastJob, stored.LastEvent, stored.Notes, clock.GetUtcNow());
             server.Leads();
-            live.Lead(store, View.Of(stored.LiveJobs, stored.LiveAttempts, stored.Pools, stored.Notes), stored.LastEvent);
+            live.Lead(store, stored);
             // What slipped in while the last life ended is of that life.
             inbox.FailAll(new StoreException("the daemon begins again from its store"));
             inbox.ClosedBecause = null;

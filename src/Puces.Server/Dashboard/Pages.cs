@@ -18,9 +18,9 @@ public static class Pages
         var html = new StringBuilder();
         html.Append($"<p class=\"facts\"><b>Puces</b> {E(info.Version)} · {info.Waiting} waiting · {info.Running} running{(info.Leads ? "" : " · stands by: another daemon leads")}</p>");
         foreach (var pool in pools.Pools) Pool(html, pool);
-        Table(html, $"The line ({info.Waiting})", ["", "job", "project", "asks for", "why it waits", "since"], waiting.Select(j => new[]
+        Table(html, $"The line ({info.Waiting})", ["", "job", "project", "asks for", "why it waits", "starts", "since"], waiting.Select(j => new[]
         {
-            j.Position?.ToString(CultureInfo.InvariantCulture) ?? "", Link(j), E(j.Project), E(j.Request), E(j.Reason), Time(j.Submitted),
+            j.Position?.ToString(CultureInfo.InvariantCulture) ?? "", Link(j), E(j.Project), E(j.Request), E(j.Reason), Starts(j), Time(j.Submitted),
         }), "Nobody waits.");
         Table(html, $"Running ({info.Running})", ["job", "project", "state", "on", "since"], running.Select(j => new[]
         {
@@ -53,7 +53,7 @@ public static class Pages
         var (job, html) = (detail.Job, new StringBuilder());
         Fact(html, "state", State(job));
         Fact(html, "asks for", E(job.Request));
-        if (job.State == "queued" && why is not null) Fact(html, "waits", E(why.Text) + string.Concat(why.Hints.Select(h => $"<br>{E(h)}")));
+        if (job.State == "queued" && why is not null) Waits(html, job, why);
         else if (job.Reason is not null) Fact(html, "reason", E(job.Reason));
         if (job.Nodes is not null) Fact(html, "on", E(job.Nodes) + (job.IsVirtual ? " " + Virtual : ""));
         Fact(html, "project", E(job.Project) + (job.Owner.Length > 0 ? " · " + E(job.Owner) : ""));
@@ -62,6 +62,23 @@ public static class Pages
         if (job.Ended is { } ended) Fact(html, "ended", $"{Time(ended)} after {Took(job)}, exit code {job.ExitCode}");
         return html.ToString();
     }
+
+    private static void Waits(StringBuilder html, JobView job, WhyView why)
+    {
+        Fact(html, "waits", E(why.Text));
+        if (why.Needs.Count > 0) Fact(html, "it needs", string.Join("<br>", why.Needs.Select(E)));
+        if (job.Estimate is not null) Fact(html, "starts", Starts(job) + (why.Estimates is { } e ? $" <span class=\"facts\">· of the last {e.Starts} estimates {e.Held} held</span>" : ""));
+        if (why.Hints.Count > 0) Fact(html, "could start now with", string.Join("<br>", why.Hints.Select(E)));
+    }
+
+    /// <summary>The moments of an estimate.</summary>
+    private static string Starts(JobView job) => job.Estimate switch
+    {
+        null => "",
+        { Expected: { } expected, To: { } to } e => $"{Time(expected)} <span class=\"facts\">({Time(e.From)} to {Time(to)})</span>",
+        { Expected: { } expected } e => $"{Time(expected)} <span class=\"facts\">({Time(e.From)} or later)</span>",
+        { From: var from } => $"after {Time(from)}",
+    };
 
     /// <param name="to">The page that was asked for, to go on with.</param>
     public static string Login(string? message, string to = "/") => Page("Puces", $"""
@@ -98,6 +115,8 @@ public static class Pages
             if (!node.IsUp) html.Append($" <span class=\"bad\">{E(node.Problem ?? "cannot be reached")}</span>");
             html.Append("</div>");
         }
+        foreach (var gap in pool.Gaps ?? [])
+            html.Append(CultureInfo.InvariantCulture, $"<p class=\"facts\">{E(gap.Model)}: {gap.Free} of {gap.Devices} free{E(GapText.Of(gap))}</p>");
         html.Append("</section>");
     }
 

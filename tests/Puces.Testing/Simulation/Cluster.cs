@@ -73,6 +73,19 @@ public sealed class Cluster
         name, "default", "ada", priority,
         new(gpus > 0 ? [new(gpus, model)] : [], nodes, (int)(cpus * 1000), new(gigabytes * 1_000_000_000L), where ?? []), retry ?? Retry.None);
 
+    /// <summary>The line as it is now, and what is likely to come of it.</summary>
+    public Forecast Foresee(ForecastBounds? bounds = null) => World.Foresee(
+        World.Jobs, World.Jobs.Where(j => Store.Attempts.ContainsKey(j.Attempt)).Select(j => Store.Attempts[j.Attempt].Attempt), World.Pools,
+        World.Nodes.Values, Store.Notes, Now, bounds ?? ForecastBounds.Default);
+
+    /// <summary>A job that starts at once, runs so long, and ends well.</summary>
+    public JobId Ran(NewJob job, TimeSpan length)
+    {
+        var id = Submit(job).Id!.Value;
+        Runs(id).After(length).Exits(id);
+        return id;
+    }
+
     public Answer Submit(NewJob job, IdempotencyKey? key = null) => Apply(new Command.Submit(job, Spec, key))[0];
 
     public JobId Submit(

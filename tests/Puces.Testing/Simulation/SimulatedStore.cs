@@ -23,6 +23,7 @@ public sealed class SimulatedStore
     public IReadOnlyDictionary<JobId, StoredJob> Jobs => _jobs;
     public IReadOnlyDictionary<AttemptId, StoredAttempt> Attempts => _attempts;
     public IReadOnlyList<FeedEvent> Events => _events;
+    public IReadOnlyDictionary<string, string> Notes => _notes;
     public bool HasPools => _pools.Count > 0;
 
     public void Commit(IReadOnlyList<Change> changes, IReadOnlyList<FeedEvent> events)

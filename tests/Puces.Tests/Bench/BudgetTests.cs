@@ -24,13 +24,13 @@ public sealed class BudgetTests
         var before = GC.GetTotalMemory(forceFullCollection: true);
         for (var i = 0; i < Count; i += 1000) Submit(1000);
         var each = (GC.GetTotalMemory(forceFullCollection: true) - before) / Count;
-        Assert.Equal(Count + 1, view.Line.Count);
+        Assert.Equal(Count + 1, view.WaitingCount);
         Assert.InRange(each, 1, 2000);
         GC.KeepAlive(world);
 
         void Submit(int count)
         {
-            var outcome = world.Apply([.. Enumerable.Range(view.Line.Count, count).Select(Job)], now);
+            var outcome = world.Apply([.. Enumerable.Range(view.WaitingCount, count).Select(Job)], now);
             view = view.After(outcome);
         }
     }

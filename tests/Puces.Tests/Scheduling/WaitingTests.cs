@@ -63,8 +63,15 @@ public sealed class WaitingTests
         { Ask(2), [Use("p/a", 4, free: 0), Use("p/b", 4, free: 3, model: "A100")], ["3 × A100 are free on p/b: add A100:2 to gpus"] },
         { Ask(2), [Use("p/a", 4, free: 0), Use("p/b", 4, model: "A100", isUp: false)], [] },
         { Ask(2), [Use("p/a", 4, free: 0), Use("p/b", 4, free: 1, model: "A100")], [] },
-        { Ask(2, where: ["q"]), [Use("p/a", 4), Use("q/a", 4, free: 0)], ["another pool has room: widen where"] },
-        { Ask(cpus: 2, where: ["q"]), [Use("p/a"), Use("q/a", freeCpus: 0)], ["another pool has room: widen where"] },
+        { Ask(2, where: ["q"]), [Use("p/a", 4), Use("q/a", 4, free: 0)], ["pool p has room: add it to where"] },
+        { Ask(cpus: 2, where: ["q"]), [Use("p/a"), Use("q/a", freeCpus: 0)], ["pool p has room: add it to where"] },
+        { Ask(2), [Use("p/a", 4, free: 0), Use("p/b", 2, model: "L40S")], ["2 × L40S are free on p/b: add L40S:2 to gpus"] },
+        { Ask(2, nodes: 2), [Use("p/a", 2, free: 0), Use("p/b", 2), Use("p/c", 2, model: "A100"), Use("p/d", 2, model: "A100")], ["2 × A100 are free on 2 nodes: add A100:2 to gpus", "1 node would start now: ask for fewer"] },
+        { Ask(4, nodes: 2), [Use("p/a", 4, free: 3), Use("p/b", 4)], ["3 H100s on 2 nodes would start now: ask for fewer", "1 node would start now: ask for fewer"] },
+        { Ask(cpus: 8), [Use("p/a", freeCpus: 6), Use("p/b", freeCpus: 2)], ["6 CPUs would start now: ask for fewer CPUs"] },
+        { Ask(1, cpus: 8), [Use("p/a", 4, free: 0), Use("p/b", 4, freeCpus: 2)], ["2 CPUs would start now: ask for fewer CPUs"] },
+        { Ask(cpus: 8, nodes: 2), [Use("p/a", freeCpus: 6), Use("p/b", freeCpus: 2)], ["2 CPUs on each node would start now: ask for fewer CPUs"] },
+        { Ask(gigabytes: 32), [Use("p/a", freeGigabytes: 20)], ["20 GB of memory would start now: ask for less"] },
     };
 
     [Theory]
