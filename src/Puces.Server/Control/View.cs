@@ -78,7 +78,8 @@ public sealed record View(
         foreach (var use in outcome.Nodes) nodes = use.Node.Since == default ? nodes.Remove(use.Node.Id) : nodes.SetItem(use.Node.Id, use);
         return new(live.ToImmutable(), waiting, reserving, stopping, attempts.ToImmutable(), nodes, pools, notes.ToImmutable())
         {
-            Outlook = Outlook, Reasons = nodes == Nodes && !isKeptElse && Reasons.Count < MostReasons ? Reasons : new(),
+            Outlook = Outlook,
+            Reasons = nodes == Nodes && !isKeptElse && Reasons.Count < MostReasons ? Reasons : new(),
         };
     }
 
@@ -103,16 +104,21 @@ public sealed record View(
             JobState.Queued q => view with
             {
                 Position = forecast.PositionOf(job.Id) is > 0 and var position ? position : null,
-                Reason = Reason(job, q, forecast), Estimate = forecast.EstimateOf(job.Id),
+                Reason = Reason(job, q, forecast),
+                Estimate = forecast.EstimateOf(job.Id),
             },
             JobState.Starting => view with { Reason = "starting on its nodes" },
             JobState.Running r => view with { Started = r.Since },
-            JobState.Stopping s => view with { Started = s.Started, Reason = s.Reason switch
+            JobState.Stopping s => view with
             {
-                StopReason.Cancelled => "being cancelled",
-                StopReason.Preempted => $"saves, and leaves its devices to job {s.For}",
-                _ => "a node of the gang is gone",
-            } },
+                Started = s.Started,
+                Reason = s.Reason switch
+                {
+                    StopReason.Cancelled => "being cancelled",
+                    StopReason.Preempted => $"saves, and leaves its devices to job {s.For}",
+                    _ => "a node of the gang is gone",
+                }
+            },
             JobState.Ended e => view with { Started = e.Started, Ended = e.At, ExitCode = e.ExitCode, Reason = e.Reason },
             _ => view,
         };
