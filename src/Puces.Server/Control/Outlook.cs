@@ -75,7 +75,8 @@ public sealed class Outlook(TimeProvider clock)
         var began = clock.GetTimestamp();
         var forecast = World.Foresee(view.Live.Values, view.Attempts.Values, [.. view.Pools.Values], view.Nodes.Values, view.Notes, Now, bounds);
         var ended = clock.GetTimestamp();
-        _last = new(view, forecast, ended, clock.GetElapsedTime(began, ended));
+        // A glance is followed by the whole as soon as somebody asks again.
+        _last = new(view, forecast, ended, bounds == ForecastBounds.Near ? TimeSpan.Zero : clock.GetElapsedTime(began, ended));
         _track.Give(forecast);
         return forecast;
     }

@@ -123,7 +123,8 @@ public sealed record View(
             JobState.Queued q => view with
             {
                 Position = forecast.PositionOf(job.Id) is > 0 and var position ? position : null,
-                Reason = Reason(job, q, forecast), Estimate = forecast.EstimateOf(job.Id),
+                Reason = Reason(job, q, forecast),
+                Estimate = forecast.EstimateOf(job.Id),
             },
             JobState.Starting => view with { Reason = "starting on its nodes" },
             JobState.Running r => view with { Started = r.Since },

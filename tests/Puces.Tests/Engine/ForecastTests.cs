@@ -155,7 +155,8 @@ public sealed class ForecastTests
         (gpus, nodes, model, priority, name, canYield, limit) => Cluster.Asking(
             $"{(char)('a' + name)}", gpus, model switch { 0 => "A100", 1 => null, _ => "H100" }, nodes, priority: priority) with
         {
-            CanYield = canYield, Limit = limit == 0 ? Hour : null,
+            CanYield = canYield,
+            Limit = limit == 0 ? Hour : null,
         });
 
     [Fact]
