@@ -129,8 +129,8 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         return _plan;
     }
 
-    // Somebody may be stopped, or something kept for one may come to be another's.
-    private bool IsTimed => policy.Stops && (_yielding > 0 || _reservations.Count > 0);
+    // Somebody may be stopped.
+    private bool IsTimed => policy.Stops && _yielding > 0;
 
     private void Look(TimeSpan tick)
     {

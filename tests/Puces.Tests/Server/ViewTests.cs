@@ -143,7 +143,7 @@ public sealed class ViewTests
         After(TimeSpan.FromHours(6));
         var brief = Submit(Cluster.Asking("brief", 1));
         After(10 * Minute);
-        Assert.Equal($"saves, and leaves its devices to job {brief}", Why(victim).Text);
+        Assert.Equal($"saves, and leaves its devices to job {brief}, which is likely to end sooner", Why(victim).Text);
         Assert.Equal($"job {victim} saves, and leaves its devices to it", Why(brief).Job.Reason);
         Ends(victim, _cluster.Verdict(143, ExitCause.Stopped));
         Assert.StartsWith($"left its devices to job {brief}, and waits to go on: needs 1 H100", Why(victim).Job.Reason, StringComparison.Ordinal);
