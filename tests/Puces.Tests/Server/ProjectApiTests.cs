@@ -19,6 +19,7 @@ public sealed class ProjectApiTests(SharedDaemon daemon) : IClassFixture<SharedD
         var set = (await SetAsync("lab/vision", """{"weight": 2, "quota": {"H100": 8}, "limits": {"devices": 12, "runTime": "2d"}}""")).Read(ContractJson.Default.ProjectView);
         Assert.Equal(("lab/vision", 2, 8, 12, "2d", true), (set.Name, set.Weight, set.Quota["H100"], set.Limits.Devices, set.Limits.RunTime, set.IsSet));
         var job = await daemon.Process.SubmitAsync("sleep 60", Ct, s => s with { Project = "lab/vision", Gpus = [new(8, "H100")] });
+        await daemon.Process.UntilAsync(job.Id, j => j.State == "running", Ct);
         var list = await daemon.GetAsync("api/v1/projects", ContractJson.Default.ProjectList, Ct);
         Assert.Equal((8, 8), (list.Projects.Single(p => p.Name == "lab").Devices, list.Projects.Single(p => p.Name == "lab/vision").Devices));
         var next = await daemon.Process.SubmitAsync("true", Ct, s => s with { Project = "lab/vision", Gpus = [new(8, "H100")] });
