@@ -38,4 +38,7 @@ public sealed record Way(
 
     /// <summary>All devices of the gang; a share counts as one.</summary>
     public int Total => Share > 0 ? 1 : Nodes * Devices + Rest;
+
+    /// <summary>Thousandths of a device for the whole gang.</summary>
+    public int Milli => Share > 0 ? Share : 1000 * Total;
 }

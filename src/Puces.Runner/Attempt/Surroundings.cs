@@ -52,6 +52,12 @@ internal static class Surroundings
         all["PUCES_NODE_RANK"] = Text(order.Rank);
         all["PUCES_HOSTS"] = string.Join(',', order.Hosts);
         all["PUCES_GPUS"] = Text(order.Devices.Count);
+        if (order.GpuShare is { } share)
+        {
+            all["PUCES_GPU_SHARE"] = (share / 1000m).ToString("0.###", CultureInfo.InvariantCulture);
+            // Where NVIDIA's Multi-Process Service runs on the node, it keeps the process to so many of the device's threads; without it nobody reads this.
+            all.TryAdd("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", Text(Math.Max(1, share / 10)));
+        }
         all["PUCES_CHECKPOINT_DIR"] = checkpoints;
         if (checkpoint is not null) all["PUCES_CHECKPOINT"] = checkpoint;
         else all.Remove("PUCES_CHECKPOINT");

@@ -40,11 +40,14 @@ public sealed class Scenario
         var model = machine.Devices.Count > 0 && luck.Chance(95) ? machine.Devices[0].Model : luck.Of(Models);
         var gpus = machine.Devices.Count == 0 || luck.Chance(30) ? 0 : luck.Between(1, machine.Devices.Count);
         var first = luck.Chance(20) ? new GpuRequest(gpus, Vram: new(new(40_000_000_000), null)) : new(gpus, model);
+        // Some want a part of a device, which is on one machine.
+        var share = gpus > 0 && luck.Chance(25) ? luck.Of(100, 250, 333, 500, 500, 700) : 0;
+        if (share > 0) first = first with { Count = 1, Share = share };
         var alike = Machines.Count(m => m.Devices.Count >= gpus && (gpus == 0 || m.Devices[0].Model == model));
         return new(
             "job", "default", "ada", luck.Of(0, 0, 0, -100, 100),
             new(gpus == 0 ? [] : luck.Chance(25) ? [first, new(luck.Between(1, 2), luck.Of(Models))] : [first],
-                luck.Chance(50) ? 1 : luck.Between(1, Math.Max(1, luck.Chance(90) ? alike : 4)), luck.Of(0, 0, 1000, 2000), new(luck.Of(0, 0, 0, 4, 12) * 1_000_000_000L),
+                share > 0 || luck.Chance(50) ? 1 : luck.Between(1, Math.Max(1, luck.Chance(90) ? alike : 4)), luck.Of(0, 0, 1000, 2000), new(luck.Of(0, 0, 0, 4, 12) * 1_000_000_000L),
                 luck.Chance(8) ? [luck.Of("office", "attic")] : []),
             luck.Chance(40) ? Retry.None : new(luck.Below(4), TimeSpan.FromSeconds(luck.Of(0, 1, 10)), [75]));
     }
