@@ -168,8 +168,30 @@ public sealed partial class Grid
         return FreeOf(way, node) | freed & _slots[node].Healthy & MaskOf(way, _slots[node].Kind);
     }
 
-    /// <summary>The same for one way.</summary>
+    /// <summary>The same for one way: a need is met by devices of one model, of the least capable that will do and are free; of several models only where none has enough.</summary>
     internal Part[]? Place(Way way, IReadOnlySet<string>? avoid, bool restOnFreest)
+    {
+        foreach (var narrow in NarrowedOf(way))
+            if (PlaceAny(narrow, avoid, restOnFreest) is { } parts) return parts;
+        return PlaceAny(way, avoid, restOnFreest);
+    }
+
+    private Way[] NarrowedOf(Way way)
+    {
+        if (way.Gpu is not { Name: null } need) return [];
+        if (way.NarrowedBy != _kinds.Count)
+        {
+            var models = ModelsFor(way).ToList();
+            way.Narrowed = models.Count < 2 ? [] : [.. models.OrderBy(Accelerators.WeightOf).ThenBy(LeastMemory).ThenBy(m => m, StringComparer.Ordinal)
+                .Select(m => way with { Gpu = need with { Name = m }, Masks = [], Narrowed = [] })];
+            way.NarrowedBy = _kinds.Count;
+        }
+        return way.Narrowed;
+    }
+
+    private long LeastMemory(string model) => _kinds.SelectMany(k => k.Devices).Where(d => d.Model == model).Min(d => d.Memory.Bytes);
+
+    private Part[]? PlaceAny(Way way, IReadOnlySet<string>? avoid, bool restOnFreest)
     {
         if (way.Share > 0) return PlaceShare(way, avoid);
         if (way.Total > FreeDevices) return null;
