@@ -73,8 +73,8 @@ internal sealed class GpuForms(FieldReader reader)
             {
                 case "name": name = reader.Filled(node, place) is { } text ? Name(text.Trim(), node, place) : null; break;
                 case "count":
-                    if (node is SpecNode.Scalar { Text: var text1 } && FieldReader.TryNumber(text1, out var number) && number != Math.Floor(number))
-                        share = Part(text1.Trim(), node, place, "count: ") ?? 0;
+                    if (node is SpecNode.Scalar { Text: var given } && FieldReader.TryNumber(given, out var number) && number != Math.Floor(number))
+                        share = Part(given.Trim(), node, place, "count: ") ?? 0;
                     else count = reader.Whole(node, place, 1, JobFields.MostDevices) ?? 1;
                     break;
                 case "vram": vram = Range(node, place, reader.Amount); break;

@@ -27,7 +27,7 @@ public sealed record Request(IReadOnlyList<GpuRequest> Gpus, int Nodes, int Mill
         && (a.Vendors ?? []).SequenceEqual(b.Vendors ?? []);
 
     /// <summary>Thousandths of a device that the whole gang asks for, in the first way.</summary>
-    public int MilliGpus => Gpus.Count > 0 ? Nodes * Gpus[0].Milli : 0;
+    public long MilliGpus => Gpus.Count > 0 ? (long)Nodes * Gpus[0].Milli : 0;
 
     /// <summary>Such as <c>2 × 8 H100</c>, <c>H100:4 or A100:8</c>, or <c>2 CPUs</c>.</summary>
     public override string ToString()
@@ -36,7 +36,7 @@ public sealed record Request(IReadOnlyList<GpuRequest> Gpus, int Nodes, int Mill
         return Nodes == 1 ? each : $"{Nodes} × {each}";
     }
 
-    /// <summary>Such as <c>H100:8</c> <c>L4:0.5</c>, or <c>4 devices with 80GB+</c>.</summary>
+    /// <summary>Such as <c>H100:8</c>, <c>L4:0.5</c>, or <c>4 devices with 80GB+</c>.</summary>
     public static string Text(GpuRequest gpu)
     {
         if (gpu.Name is { } name) return $"{name}:{gpu.Amount}";

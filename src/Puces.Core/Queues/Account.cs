@@ -77,11 +77,11 @@ public sealed class Account(string name, Account? above)
     public double UsageAt(TimeSpan now) => UsageAt(_usage, Pace, now - At);
 
     /// <summary>Thousandths of a device of a model that are its own or its parts', and that they do not use.</summary>
-    public int Unused(string model)
+    public long Unused(string model)
     {
-        var ofParts = 0;
+        var ofParts = 0L;
         foreach (var part in Parts.Values) ofParts += part.Unused(model);
-        return Math.Max(1000 * Project.Owns(model) - Held(model), ofParts);
+        return Math.Max(1000L * Project.Owns(model) - Held(model), ofParts);
     }
 
     /// <summary>Why so many jobs more may not wait in this project; null where they may.</summary>

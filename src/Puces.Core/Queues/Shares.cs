@@ -135,19 +135,19 @@ public sealed class Shares
 
     /// <summary>Why a project or a user in it may not have so much more; null where they may.</summary>
     /// <param name="milli">Thousandths of a device.</param>
-    public string? OverDevices(Account account, string owner, int milli)
+    public string? OverDevices(Account account, string owner, long milli)
     {
         if (!HasLimits) return null;
         for (var at = account; at.Above is not null; at = at.Above)
         {
             if (at.Project.Limits is not { } limits) continue;
-            if (limits.Devices is { } most && at.Milli + milli > 1000 * most) return Over($"project {at.Name}", at.Milli, most, milli);
-            if (limits.UserDevices is { } own && at.MilliOf(owner) + milli > 1000 * own) return Over($"{owner} in project {at.Name}", at.MilliOf(owner), own, milli);
+            if (limits.Devices is { } most && at.Milli + milli > 1000L * most) return Over($"project {at.Name}", at.Milli, most, milli);
+            if (limits.UserDevices is { } own && at.MilliOf(owner) + milli > 1000L * own) return Over($"{owner} in project {at.Name}", at.MilliOf(owner), own, milli);
         }
         return null;
     }
 
-    private static string Over(string who, int held, int most, int milli) => milli > 1000 * most
+    private static string Over(string who, int held, int most, long milli) => milli > 1000L * most
         ? string.Create(CultureInfo.InvariantCulture, $"{who} may hold {most} devices at once, and this asks for {milli / 1000m:0.###}: ask for fewer, or have the limit raised")
         : string.Create(CultureInfo.InvariantCulture, $"{who} may hold {most} devices at once, and holds {held / 1000m:0.###}: this starts when it has given enough back");
 

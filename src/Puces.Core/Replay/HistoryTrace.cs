@@ -21,7 +21,7 @@ public static class HistoryTrace
         TraceAttempt[]? attempts = isKnown ? [.. kept.Attempts.Select(a => Of(a, Retry.Of(spec.Retries), at))] : null;
         TimeSpan? held = attempts is null ? null : new(attempts.Sum(a => a.Held.Ticks));
         return new(
-            job.Id.ToString(System.Globalization.CultureInfo.InvariantCulture), job.Submitted - DateTimeOffset.UnixEpoch, held, request.MilliGpus,
+            job.Id.ToString(System.Globalization.CultureInfo.InvariantCulture), job.Submitted - DateTimeOffset.UnixEpoch, held, (int)Math.Min(int.MaxValue, request.MilliGpus),
             string.Join('|', request.Gpus.Select(g => g.Name).OfType<string>().Distinct()), job.Project, job.Owner, job.Name, job.State,
             request.MilliCpus * request.Nodes, new(request.Memory.Bytes * request.Nodes))
         {

@@ -57,7 +57,7 @@ public sealed partial class Scheduler
         {
             if (of is not null && of.Of(model) == 0) continue;
             for (var at = account; at != top; at = at.Above!)
-                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + (claim.Take == Take.Nothing ? way.Milli : 0) <= 1000 * own) return true;
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + (claim.Take == Take.Nothing ? way.Milli : 0) <= 1000L * own) return true;
         }
         return false;
     }
@@ -186,14 +186,14 @@ public sealed partial class Scheduler
     {
         foreach (var (model, milli) in take.Models)
         {
-            var owed = 0;
+            var owed = 0L;
             for (var at = account; at.Above is { } above; at = above)
             {
-                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + milli <= 1000 * own) break;
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + milli <= 1000L * own) break;
                 foreach (var sister in above.Parts.Values)
                     if (sister != at) owed += sister.Unused(model);
             }
-            if (owed > 0 && 1000 * (grid.FreeOf(model) - parts.Sum(p => grid.Opens(p, model))) < owed) return false;
+            if (owed > 0 && 1000L * (grid.FreeOf(model) - parts.Sum(p => grid.Opens(p, model))) < owed) return false;
         }
         return true;
     }
@@ -213,7 +213,7 @@ public sealed partial class Scheduler
         var common = Shares.Common(from, to);
         for (var at = from; at != common; at = at.Above!)
             foreach (var (model, milli) in holding.Take.Models)
-                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) - milli < 1000 * own) return null;
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) - milli < 1000L * own) return null;
         if (_shares.HasQuotas && IsWithin(claim, to, common, holding.Take)) return StopCause.Quota;
         if (holding.Priority != claim.Priority) return holding.Priority < claim.Priority ? StopCause.Priority : null;
         if (from == common || to == common || now - holding.Since < LeastTurn) return null;

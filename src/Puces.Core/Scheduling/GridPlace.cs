@@ -182,14 +182,12 @@ public sealed partial class Grid
         if (way.NarrowedBy != _kinds.Count)
         {
             var models = ModelsFor(way).ToList();
-            way.Narrowed = models.Count < 2 ? [] : [.. models.OrderBy(Accelerators.WeightOf).ThenBy(LeastMemory).ThenBy(m => m, StringComparer.Ordinal)
+            way.Narrowed = models.Count < 2 ? [] : [.. models.OrderBy(Accelerators.WeightOf).ThenBy(m => Accelerators.Find(m)?.Memory ?? default).ThenBy(m => m, StringComparer.Ordinal)
                 .Select(m => way with { Gpu = need with { Name = m }, Masks = [], Narrowed = [] })];
             way.NarrowedBy = _kinds.Count;
         }
         return way.Narrowed;
     }
-
-    private long LeastMemory(string model) => _kinds.SelectMany(k => k.Devices).Where(d => d.Model == model).Min(d => d.Memory.Bytes);
 
     private Part[]? PlaceAny(Way way, IReadOnlySet<string>? avoid, bool restOnFreest)
     {

@@ -43,5 +43,5 @@ public sealed record Way(
     public int Total => Share > 0 ? 1 : Nodes * Devices + Rest;
 
     /// <summary>Thousandths of a device for the whole gang.</summary>
-    public int Milli => Share > 0 ? Share : 1000 * Total;
+    public long Milli => Share > 0 ? Share : 1000L * Total;
 }
