@@ -6,7 +6,7 @@ namespace Puces.Core.Contract;
 public static class GapText
 {
     /// <summary>What is left of devices that are held in parts, such as <c> + 0.5 + 0.25</c>; empty where none is.</summary>
-    public static string Parts(NodeView node) => string.Concat((node.FreeParts ?? []).Select(p => string.Create(CultureInfo.InvariantCulture, $" + {p:0.###}")));
+    public static string Parts(NodeView node) => string.Concat((node.FreeParts ?? []).Where(p => p > 0).Select(p => string.Create(CultureInfo.InvariantCulture, $" + {p:0.###}")));
 
     /// <summary>Such as <c>, 25 % of it on nodes used in part; the largest job that would start now has 4 on one node, 2 × 4 over nodes</c>; empty where nothing is free.</summary>
     public static string Of(GapView gap)
