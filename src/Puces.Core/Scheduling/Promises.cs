@@ -42,6 +42,7 @@ public sealed partial class Scheduler
     private void Keep(Claim claim, Way way, Part[] parts)
     {
         _promises.Add(new(claim, way, parts));
+        foreach (var part in parts) grid.SlotAt(part.Node).Promised |= part.Devices;
         Promised(claim, parts);
         _changes++;
         Collect();
@@ -80,7 +81,7 @@ public sealed partial class Scheduler
             }
             _promises.RemoveAt(i--);
             _isChanged = true;
-            Unpromised(promise.For);
+            Unpromised(promise);
             if (parts is null) continue;
             Unwait(promise.For);
             grid.Hold(parts);
@@ -88,9 +89,15 @@ public sealed partial class Scheduler
         }
     }
 
+    private void Unpromised(Promise promise)
+    {
+        foreach (var part in promise.Parts) grid.SlotAt(part.Node).Promised &= ~part.Devices;
+        Unpromised(promise.For);
+    }
+
     private bool Break(Promise promise)
     {
-        Unpromised(promise.For);
+        Unpromised(promise);
         grid.Release(promise.AllKept());
         return true;
     }

@@ -44,13 +44,9 @@ public sealed partial class Scheduler
         for (var i = 0; i < parts.Length; i++)
         {
             var (node, _, victims) = chosen[i];
-            var devices = grid.FreeOf(way, node);
+            var devices = grid.FreeWithout(way, node, victims);
             foreach (var victim in victims)
-            {
-                foreach (var part in victim.Parts)
-                    if (part.Node == node) devices |= grid.Usable(way, part);
                 if (!victim.IsLeaving && CauseOf(victim, claim, way, now) is { } cause) Dismiss(victim, claim, cause);
-            }
             parts[i] = new(node, Lowest(devices, way.Devices), 0, 0, 0);
         }
         return parts;
