@@ -11,7 +11,8 @@ internal static class PoolCommands
 {
     public static Command Create(Tools tools)
     {
-        var command = new PucesCommand("pools", "List the pools: their nodes, and what is free on each.", "puces pools", "puces pools --json", "puces pools set local --gpus H100:8   eight virtual devices, for trials");
+        var command = new PucesCommand("pools", "List the pools: their nodes, and what is free on each.", "puces pools", "puces pools --json", "puces pools set local --gpus H100:8   eight virtual devices, for trials",
+            "puces pools maintain local --node n1 --from 2026-11-24T08:00 --for 4h --note 'new switch'");
         command.SetAction(async (parsed, ct) =>
         {
             using var server = new PucesServer(tools.Session);
@@ -20,6 +21,9 @@ internal static class PoolCommands
             return ExitCodes.Ok;
         });
         command.Subcommands.Add(Set(tools));
+        command.Subcommands.Add(WindowCommands.Maintain(tools));
+        command.Subcommands.Add(WindowCommands.Available(tools));
+        command.Subcommands.Add(WindowCommands.Remove(tools));
         return command;
     }
 
@@ -65,7 +69,9 @@ internal static class PoolCommands
                 table.Add(
                     name, pool.Provider, node.Id, node.Models, Of(node.FreeDevices, node.Devices), Of(node.FreeCpus, node.Cpus),
                     $"{Say.Bytes(node.FreeMemory)} of {Say.Bytes(node.Memory)}", string.Join(' ', node.Jobs),
-                    new Cell(node.Problem ?? (node.IsUp ? "up" : "down"), node.IsUp && node.Problem is null ? Tint.Green : Tint.Red));
+                    new Cell(
+                        node.Problem ?? (!node.IsUp ? "down" : node.Closed is { } closed ? "closed " + closed : "up"),
+                        node is { IsUp: true, Problem: null, Closed: null } ? Tint.Green : Tint.Red));
             }
             if (pool.Nodes.Count == 0 || pool.Problem is not null)
                 table.Add(name, pool.Provider, "", "", Of(pool.FreeDevices, pool.Devices), "", "", "", new Cell(pool.Problem ?? "no nodes", Tint.Red));
@@ -74,6 +80,8 @@ internal static class PoolCommands
         foreach (var pool in list.Pools)
             foreach (var gap in pool.Gaps ?? [])
                 screen.Line(string.Create(CultureInfo.InvariantCulture, $"{pool.Name}: {gap.Free} of {gap.Devices} {gap.Model} free{GapText.Of(gap)}"));
+        foreach (var window in list.Pools.SelectMany(p => p.Windows ?? []))
+            screen.Line(Say.Text($"window {window.Number}: {window.Text}{(window.Jobs.Count > 0 ? $"; still there: {string.Join(", ", window.Jobs.Select(j => $"job {j}"))}" : "")}"));
     }
 
     private static string Of(double free, double all) => string.Create(CultureInfo.InvariantCulture, $"{free:0.##} of {all:0.##}");

@@ -19,6 +19,12 @@ public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", 
     /// <summary>The nodes themselves, where they are known; the first <see cref="Nodes"/> of them count.</summary>
     public IReadOnlyList<Node>? Recorded { get; init; }
 
+    /// <summary>
+    /// When nodes of it are closed. Of nodes that are not recorded each window is about all of the group, and its times are since 1970 where
+    /// the trace's are since its first submission.
+    /// </summary>
+    public IReadOnlyList<Window> Windows { get; init; } = [];
+
     /// <summary>Whether a job that asks for that model, or for several with <c>|</c> between, may run here.</summary>
     public bool Takes(string accelerator)
     {
@@ -43,7 +49,7 @@ public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", 
         return true;
     }
 
-    /// <summary>Reads nodes, one a line under <c>sn,cpu_milli,memory_mib,gpu,model</c>, or groups, one a line such as <c>16x8:H100</c>.</summary>
+    /// <summary>Reads nodes, one a line under <c>sn,cpu_milli,memory_mib,gpu,model</c>, or groups, one a line such as <c>16x8:H100</c>, with <c>opens 2d</c>, <c>closes 30d</c> or <c>closed 2d..2d4h</c> behind.</summary>
     /// <exception cref="TraceException">A line is wrong, or there is none.</exception>
     public static IReadOnlyList<NodeGroup> Read(TextReader text, string file)
     {
@@ -73,8 +79,30 @@ public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", 
         {
             var written = line.Split('#')[0].Trim();
             if (written.Length == 0) return;
-            groups.Add(TryParse(written, out var group) ? group : throw new TraceException(file, number, $"'{written}' is no group of nodes; write such as 16x8:H100, or a table under sn,cpu_milli,memory_mib,gpu,model"));
+            var words = written.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (!TryParse(words[0], out var group)) throw new TraceException(file, number, $"'{written}' is no group of nodes; write such as 16x8:H100, or a table under sn,cpu_milli,memory_mib,gpu,model");
+            groups.Add(words.Length == 1 ? group : group with { Windows = Times(words) ?? throw new TraceException(file, number, $"'{written}': write behind the nodes opens 2d, closes 30d or closed 2d..2d4h, since the first submission") });
         }
+    }
+
+    private static List<Window>? Times(string[] words)
+    {
+        var windows = new List<Window>();
+        for (var i = 1; i < words.Length; i += 2)
+        {
+            var (from, to) = (words[i], i + 1 < words.Length ? words[i + 1].Split("..") : []) switch
+            {
+                ("opens", [var t]) => (null, Since(t)),
+                ("closes", [var t]) => (Since(t), null),
+                ("closed", [var f, var t]) when Since(f) < Since(t) => (Since(f), Since(t)),
+                _ => default((DateTimeOffset?, DateTimeOffset?)),
+            };
+            if (from is null && to is null) return null;
+            windows.Add(new(0, "", null, from, to, "", DateTimeOffset.MinValue));
+        }
+        return windows;
+
+        static DateTimeOffset? Since(string text) => Durations.TryParse(text, out var time) ? DateTimeOffset.UnixEpoch + time : null;
     }
 
     /// <summary>The pool without some nodes; null where it has not so many of that kind.</summary>

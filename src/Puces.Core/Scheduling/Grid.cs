@@ -35,7 +35,7 @@ public sealed partial class Grid
 
     public int Find(string name) => _byName.GetValueOrDefault(name, -1);
 
-    /// <summary>It is up and has not left.</summary>
+    /// <summary>It is up, has not left, and is in no window.</summary>
     public bool IsOpen(int index) => _slots[index].IsOpen;
 
     internal Slot SlotAt(int index) => _slots[index];
@@ -51,6 +51,8 @@ public sealed partial class Grid
             _byName[node.Id] = index = _slots.Count;
             _slots.Add(new(index, node, kind) { Healthy = Healthy(node) });
             kind.Insert(_slots[index]);
+            Schedule(_slots[index]);
+            _slots[index].Turn(_turned);
         }
         else
         {
@@ -79,7 +81,7 @@ public sealed partial class Grid
         foreach (var kind in _kinds) empty._kinds.Add(new(kind.Index, kind.Pool, kind.Devices));
         empty._largest = _largest;
         foreach (var slot in _slots)
-            if (!slot.IsGone) empty.Set(slot.Node);
+            if (!slot.IsGone) empty.Set(slot.IsClosed ? slot.Node with { IsUp = false } : slot.Node);
         return empty;
     }
 

@@ -22,7 +22,29 @@ internal sealed class Slot(int index, Node node, Kind kind)
     /// <summary>Counts changes of what it is and what is free on it.</summary>
     public int Version { get; set; }
 
-    public bool IsOpen => Node.IsUp && !IsGone;
+    /// <summary>When it is closed, by when that begins.</summary>
+    public Closing[] Closings { get; set; } = Closing.None;
+    /// <summary>Its windows are others than at its last turn.</summary>
+    public bool IsTurning { get; set; }
+    public bool IsClosed { get; private set; }
+    /// <summary>When it closes next; the end of time where it does not.</summary>
+    public TimeSpan ClosesAt { get; private set; } = TimeSpan.MaxValue;
+
+    public bool IsUp => Node.IsUp && !IsGone;
+    public bool IsOpen => IsUp && !IsClosed;
+    /// <summary>It is closed, and never opens again.</summary>
+    public bool IsClosedForGood => IsClosed && Array.Exists(Closings, c => c.To == TimeSpan.MaxValue && c.From < ClosesAt);
+
+    /// <summary>Must not be listed.</summary>
+    public void Turn(TimeSpan now)
+    {
+        (IsClosed, IsTurning, ClosesAt) = (false, false, TimeSpan.MaxValue);
+        foreach (var closing in Closings)
+        {
+            if (closing.From > now && closing.From < ClosesAt) ClosesAt = closing.From;
+            else if (closing.From <= now && closing.To > now) IsClosed = true;
+        }
+    }
 
     /// <summary>Healthy devices that nobody holds.</summary>
     public ulong Free => Healthy & ~Held;

@@ -35,8 +35,9 @@ public sealed partial class Scheduler
     {
         if (way.Rest > 0) return null;
         _clearings.Clear();
+        var until = UntilOf(claim, now);
         for (var node = 0; node < grid.Count; node++)
-            if (grid.IsOpen(node) && grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
+            if (grid.IsOpenUntil(node, until) && grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
         if (_clearings.Count < way.Nodes) return null;
         _clearings.Sort((a, b) => a.Least != b.Least ? b.Least.CompareTo(a.Least) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
         if (Choose(claim, way, now) is not { } chosen) return null;

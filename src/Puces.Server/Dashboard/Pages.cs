@@ -112,9 +112,11 @@ public static class Pages
             html.Append($"<div class=\"node\"><b>{E(node.Id)}</b> {E(node.Models)} ");
             for (var i = 0; i < node.Devices; i++) html.Append(i < node.Devices - node.FreeDevices ? "<i class=\"used\"></i>" : "<i></i>");
             html.Append(CultureInfo.InvariantCulture, $" <span class=\"facts\">{node.FreeCpus:0.#} of {node.Cpus:0.#} CPUs free, {node.FreeMemory / 1e9:0} of {node.Memory / 1e9:0} GB</span>");
+            if (node.Closed is { } closed) html.Append($" <span class=\"bad\">closed {E(closed)}</span>");
             if (!node.IsUp) html.Append($" <span class=\"bad\">{E(node.Problem ?? "cannot be reached")}</span>");
             html.Append("</div>");
         }
+        foreach (var window in pool.Windows ?? []) html.Append($"<p class=\"facts\">{E(window.Text)}</p>");
         foreach (var gap in pool.Gaps ?? [])
             html.Append(CultureInfo.InvariantCulture, $"<p class=\"facts\">{E(gap.Model)}: {gap.Free} of {gap.Devices} free{E(GapText.Of(gap))}</p>");
         html.Append("</section>");

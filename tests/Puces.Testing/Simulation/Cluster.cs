@@ -136,6 +136,13 @@ public sealed class Cluster
         return this;
     }
 
+    /// <summary>A node, or all of a pool, is closed from so long from now, null for since ever, until then.</summary>
+    public Window Close(string target, TimeSpan? from, TimeSpan? to, string note = "")
+    {
+        var pool = target.Split('/')[0];
+        return Apply(new Command.SetWindow(new(0, pool, pool == target ? null : target, Now + from, Now + to, note, default)))[0].Window!;
+    }
+
     /// <summary>The daemon ends, and begins again from what is stored. It has seen no node yet.</summary>
     public Cluster Restart()
     {
