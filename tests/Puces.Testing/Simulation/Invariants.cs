@@ -23,7 +23,7 @@ public sealed record Living(
 {
     public static Living Of(World world, DateTimeOffset now) => new(
         world.Jobs, world.Nodes, world.NextTick, world.Line(now),
-        world.Jobs.Any(j => j.State is JobState.Stopping { Reason: StopReason.Preempted }), (a, b) => world.GoesBefore(a, b, now), job => now + world.StayOf(job, now));
+        world.Jobs.Any(j => j.State is JobState.Stopping { For: not null }), (a, b) => world.GoesBefore(a, b, now), job => now + world.StayOf(job, now));
 
     /// <summary>These nodes as a waiting job finds them: what closes too soon for it is closed.</summary>
     public IReadOnlyList<NodeUse> For(Job job, IEnumerable<NodeUse> nodes)
@@ -174,7 +174,8 @@ public static class Invariants
     private static void CheckOrder(Living world, Outcome outcome)
     {
         var starts = outcome.Effects.OfType<Effect.Start>().ToDictionary(s => s.Attempt.Job, s => s.Allocation);
-        if (starts.Count == 0) return;
+        // Whom others leave their devices to was first when they were asked: that may have been long ago.
+        if (starts.Count == 0 || world.IsMoving || world.Jobs.Any(j => j.State is JobState.Queued { LeftTo: not null })) return;
         var before = world.Nodes.Values.ToDictionary(u => u.Node.Id, u => u, StringComparer.Ordinal);
         foreach (var share in starts.Values.SelectMany(a => a.Shares))
         {
