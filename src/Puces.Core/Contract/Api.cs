@@ -103,12 +103,13 @@ public sealed record NodeView(
     long Memory, long FreeMemory, IReadOnlyList<long> Jobs, string? Problem = null, string? Closed = null);
 
 /// <summary>A time in which a pool, or a node of it, is closed.</summary>
+/// <param name="Text">All of it in words, with what it takes away.</param>
+/// <param name="Jobs">Jobs that are on its nodes although it has begun: they leave, or cannot be stopped and run on.</param>
 /// <param name="Node">Null for all of the pool.</param>
 /// <param name="From">Null where it has not been open before.</param>
 /// <param name="To">When it opens again; null for never.</param>
-/// <param name="Text">All of it in words, with what it takes away.</param>
-/// <param name="Jobs">Jobs that are on its nodes although it has begun: they leave, or cannot be stopped and run on.</param>
-public sealed record WindowView(int Number, string? Node, DateTimeOffset? From, DateTimeOffset? To, string Note, string Text, IReadOnlyList<long> Jobs);
+public sealed record WindowView(
+    int Number, string Note, string Text, IReadOnlyList<long> Jobs, string? Node = null, DateTimeOffset? From = null, DateTimeOffset? To = null);
 
 /// <summary>Body of <c>POST /api/v1/pools/{name}/windows</c>.</summary>
 /// <param name="Node">Such as <c>n1</c>; null for all of the pool.</param>

@@ -9,14 +9,15 @@ namespace Puces.Core.Fleet;
 /// when they are over or removed, since a replay needs to know what was known when.
 /// </summary>
 /// <param name="Number">Counts from 1; never given twice.</param>
+/// <param name="Note">Why, for people; may be empty.</param>
+/// <param name="Announced">Since when it is known.</param>
 /// <param name="Node">The one node that it is about, as <c>pool/name</c>; null for all of the pool.</param>
 /// <param name="From">Null where it has not been open before.</param>
 /// <param name="To">The first moment at which it is open again; null for never.</param>
-/// <param name="Note">Why, for people; may be empty.</param>
-/// <param name="Announced">Since when it is known.</param>
 /// <param name="Removed">Since when it is not believed any more; null where it still is.</param>
 public sealed record Window(
-    int Number, string Pool, string? Node, DateTimeOffset? From, DateTimeOffset? To, string Note, DateTimeOffset Announced, DateTimeOffset? Removed = null)
+    int Number, string Pool, string Note, DateTimeOffset Announced, string? Node = null, DateTimeOffset? From = null, DateTimeOffset? To = null,
+    DateTimeOffset? Removed = null)
 {
     /// <summary>What it is about: a node, or a whole pool.</summary>
     [JsonIgnore]

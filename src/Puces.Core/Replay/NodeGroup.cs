@@ -98,7 +98,7 @@ public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", 
                 _ => default((DateTimeOffset?, DateTimeOffset?)),
             };
             if (from is null && to is null) return null;
-            windows.Add(new(0, "", null, from, to, "", DateTimeOffset.MinValue));
+            windows.Add(new(0, "", "", DateTimeOffset.MinValue, From: from, To: to));
         }
         return windows;
 

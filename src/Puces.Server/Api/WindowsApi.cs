@@ -12,7 +12,7 @@ internal static class WindowsApi
     public static void Map(RouteGroupBuilder api)
     {
         api.MapPost("/pools/{name}/windows", SetAsync).Accepts<CloseNodes>("application/json").Produces<WindowView>().Refuses(400, 404, 413, 415, 422, 503).WithName("closeNodes").WithSummary("Close a pool, or a node of it, for a time that is known in advance.");
-        api.MapDelete("/windows/{number:int}", RemoveAsync).Produces(204).Refuses(404, 503).WithName("removeWindow").WithSummary("Remove a window: what it closed is open at once.");
+        api.MapDelete("/windows/{number}", RemoveAsync).Produces(204).Refuses(400, 404, 503).WithName("removeWindow").WithSummary("Remove a window: what it closed is open at once.");
     }
 
     private static async Task SetAsync(HttpContext context, string name, Live live, Inbox inbox, TimeProvider clock)
@@ -29,13 +29,13 @@ internal static class WindowsApi
         if (body.To <= clock.GetUtcNow()) errors.Add(new("to", $"{body.To:u} is past: write a moment to come"));
         if (body.Note.Length > LongestNote) errors.Add(new("note", $"{body.Note.Length} characters: write at most {LongestNote}"));
         if (errors.Count > 0) throw new RequestException(422, "the window has mistakes", null, errors);
-        var answer = await inbox.AskAsync(new Command.SetWindow(new(0, name, node, body.From?.ToUniversalTime(), body.To?.ToUniversalTime(), body.Note, default)));
+        var answer = await inbox.AskAsync(new Command.SetWindow(new(0, name, body.Note, default, node, body.From?.ToUniversalTime(), body.To?.ToUniversalTime())));
         await Replies.JsonAsync(context, live.View.Show(answer.Window!), ContractJson.Default.WindowView);
     }
 
-    private static async Task<IResult> RemoveAsync(int number, Inbox inbox)
+    private static async Task<IResult> RemoveAsync(long number, Inbox inbox)
     {
-        if ((await inbox.AskAsync(new Command.RemoveWindow(number))).Error is { } error) throw new RequestException(404, error, "puces pools, to see what there is");
+        if ((await inbox.AskAsync(new Command.RemoveWindow((int)Math.Min(number, int.MaxValue)))).Error is { } error) throw new RequestException(404, error, "puces pools, to see what there is");
         return Results.NoContent();
     }
 }

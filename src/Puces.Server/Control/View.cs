@@ -221,7 +221,7 @@ public sealed record View(
         var nodes = Nodes.Values.Where(n => window.Covers(n.Node.Pool, n.Node.Id)).ToList();
         var models = Waiting.Models(nodes.SelectMany(n => n.Node.Devices));
         return new(
-            window.Number, window.Node, window.From, window.To, window.Note, $"{window}{(models.Length > 0 ? $" ({models})" : "")}",
-            window.IsAt(Outlook.Now) ? [.. nodes.SelectMany(n => n.Jobs).Distinct().Order().Select(j => j.Value)] : []);
+            window.Number, window.Note, $"{window}{(models.Length > 0 ? $" ({models})" : "")}",
+            window.IsAt(Outlook.Now) ? [.. nodes.SelectMany(n => n.Jobs).Distinct().Order().Select(j => j.Value)] : [], window.Node, window.From, window.To);
     }
 }

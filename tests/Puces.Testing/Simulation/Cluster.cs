@@ -140,7 +140,7 @@ public sealed class Cluster
     public Window Close(string target, TimeSpan? from, TimeSpan? to, string note = "")
     {
         var pool = target.Split('/')[0];
-        return Apply(new Command.SetWindow(new(0, pool, pool == target ? null : target, Now + from, Now + to, note, default)))[0].Window!;
+        return Apply(new Command.SetWindow(new(0, pool, note, default, pool == target ? null : target, Now + from, Now + to)))[0].Window!;
     }
 
     /// <summary>The daemon ends, and begins again from what is stored. It has seen no node yet.</summary>

@@ -175,7 +175,8 @@ public static class Invariants
     {
         var starts = outcome.Effects.OfType<Effect.Start>().ToDictionary(s => s.Attempt.Job, s => s.Allocation);
         // Whom others leave their devices to was first when they were asked: that may have been long ago.
-        if (starts.Count == 0 || world.IsMoving || world.Jobs.Any(j => j.State is JobState.Queued { LeftTo: not null })) return;
+        if (starts.Count == 0 || world.IsMoving || world.Jobs.Any(j => j.State is JobState.Queued { LeftTo: not null })
+            || outcome.Changes.Any(c => c is Change.AttemptSet { Attempt: { Preempted: not null, Ended: not null } })) return;
         var before = world.Nodes.Values.ToDictionary(u => u.Node.Id, u => u, StringComparer.Ordinal);
         foreach (var share in starts.Values.SelectMany(a => a.Shares))
         {
@@ -196,7 +197,7 @@ public static class Invariants
                 if (!world.Nodes.TryGetValue(node, out var use) || job.Request.Gpus.Count == 0 || use.Closes?.From < ((JobState.Queued)job.State).Reserved!.At) continue;
                 var staying = starts.Where(s => world.Jobs.First(j => j.Id == s.Key) is { CanYield: false, Limit: null } && !world.Ahead(s.Key, higher))
                     .SelectMany(s => s.Value.Shares).Where(s => s.Node == node).Sum(s => s.Devices.Count);
-                Require(staying == 0 || use.Free.Count >= Math.Min(job.Request.Gpus.Min(g => g.Count), before[node].Free.Count),
+                Require(staying == 0 || before[node].Free.Count - staying >= Math.Min(job.Request.Gpus.Min(g => g.Count), before[node].Free.Count),
                     Invariant.NoInversion, $"a job starts on {node}, which is reserved for job {higher}");
             }
         }
@@ -245,7 +246,8 @@ public static class Invariants
         var outcome = again.Apply([.. again.Pools.Select(p => new Command.PoolOpened(p.Name)), .. world.Nodes.Values.Select(u => new Command.NodeSeen(u.Node))], scene.Now);
         // What is reserved may be looked at anew when it should have begun, and who may be stopped when time has passed: both go on all the time.
         var other = outcome.Effects.Where(e => e is Effect.Start or Effect.Stop { Reason: not "stopping" } and not Effect.Stop { Reason: ['i', 't', 's', ..] }).ToList();
-        var isTimed = world.Jobs.Any(j => j.State is JobState.Queued { Reserved: not null });
+        // And for whom others leave is not stored, but asked again.
+        var isTimed = world.IsMoving || world.Jobs.Any(j => j.State is JobState.Queued { Reserved: not null });
         Require(other.Count == 0 || isTimed, Invariant.StoreTellsAll, $"a restarted daemon would decide otherwise: {string.Join(", ", other)}");
         if (other.Count > 0) return;
         foreach (var (id, use) in world.Nodes)

@@ -80,7 +80,7 @@ public sealed class RecordedLife
         {
             var at = _now + TimeSpan.FromSeconds(luck.Below(7200) + 1);
             var from = at + TimeSpan.FromMinutes(luck.Below(luck.Of(1, 60, 400)));
-            var window = new Window(0, "office", luck.Chance(25) ? null : _machines[luck.Below(_machines.Count)].Id, from, from + TimeSpan.FromMinutes(luck.Between(1, 300)), "", default);
+            var window = new Window(0, "office", "", default, luck.Chance(25) ? null : _machines[luck.Below(_machines.Count)].Id, from, from + TimeSpan.FromMinutes(luck.Between(1, 300)));
             At(at, () => new Command.SetWindow(window));
             if (!luck.Chance(25)) continue;
             var (back, which) = (at + TimeSpan.FromMinutes(luck.Between(1, 200)), number);

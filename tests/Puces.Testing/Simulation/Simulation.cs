@@ -80,7 +80,7 @@ public sealed class Simulation
         var from = _now + TimeSpan.FromSeconds(_luck.Of(-10, 0, 60, 900));
         DateTimeOffset? to = _luck.Chance(90) ? from + TimeSpan.FromSeconds(_luck.Of(30, 300, 3600)) : null;
         Command command = _luck.Chance(25) ? new Command.RemoveWindow(_luck.Between(1, 3))
-            : new Command.SetWindow(new(0, node.Hardware.Pool, _luck.Chance(20) ? null : node.Id, _luck.Chance(90) ? from : null, to, "", default));
+            : new Command.SetWindow(new(0, node.Hardware.Pool, "", default, _luck.Chance(20) ? null : node.Id, _luck.Chance(90) ? from : null, to));
         _daemon?.Tell(command);
     }
 
