@@ -61,10 +61,12 @@ public sealed record HistoryPage(
 
 /// <summary>A node with everything that it has.</summary>
 /// <param name="Memory">Bytes.</param>
-public sealed record HistoryNode(string Id, string Pool, IReadOnlyList<HistoryDevice> Devices, double Cpus, long Memory);
+/// <param name="Place">Where it stands, such as <c>dc1/row2/rack7</c>; null where nobody said.</param>
+public sealed record HistoryNode(string Id, string Pool, IReadOnlyList<HistoryDevice> Devices, double Cpus, long Memory, string? Place = null);
 
 /// <param name="Memory">Bytes; zero where unknown.</param>
-public sealed record HistoryDevice(int Index, string Model, string Vendor, long Memory);
+/// <param name="Island">Devices of a node with the same number are joined by fast links; null for none.</param>
+public sealed record HistoryDevice(int Index, string Model, string Vendor, long Memory, int? Island = null);
 
 /// <summary>Why a job waits (invariant 9), or where it is.</summary>
 /// <param name="Needs">What it waits for, in numbers.</param>
@@ -98,9 +100,10 @@ public sealed record PoolView(
 
 /// <param name="Models">Such as <c>8 × H100 (virtual)</c>, or <c>no accelerator</c>.</param>
 /// <param name="Closed">Until when it is closed, and why, such as <c>until Tue 24 Nov 12:00 UTC: new switch</c>; null where it is not.</param>
+/// <param name="Place">Where it stands, such as <c>dc1/row2/rack7</c>; null where nobody said.</param>
 public sealed record NodeView(
     string Id, bool IsUp, bool IsVirtual, string Models, int Devices, int FreeDevices, double Cpus, double FreeCpus,
-    long Memory, long FreeMemory, IReadOnlyList<long> Jobs, string? Problem = null, string? Closed = null);
+    long Memory, long FreeMemory, IReadOnlyList<long> Jobs, string? Problem = null, string? Closed = null, string? Place = null);
 
 /// <summary>A time in which a pool, or a node of it, is closed.</summary>
 /// <param name="Text">All of it in words, with what it takes away.</param>
@@ -134,7 +137,10 @@ public sealed record SecretList(IReadOnlyList<SecretView> Secrets);
 public sealed record SetSecret(string Value);
 
 /// <summary>Body of <c>PUT /api/v1/pools/{name}</c>. Nulls stand for what is found on the machine.</summary>
-public sealed record SetPool(int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null);
+/// <param name="Islands">Virtual devices of each node are joined by fast links, so many at a time; null for none.</param>
+/// <param name="Places">Node → where it stands, the nearest switch last, such as <c>n1</c> → <c>dc1/row2/rack7</c>.</param>
+public sealed record SetPool(
+    int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null, int? Islands = null, IReadOnlyDictionary<string, string>? Places = null);
 
 /// <summary>Body of <c>PUT /api/v1/projects/{name}</c>.</summary>
 /// <param name="Weight">Its share is to its sisters' as its weight is to theirs.</param>

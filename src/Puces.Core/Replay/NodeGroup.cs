@@ -25,6 +25,12 @@ public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", 
     /// </summary>
     public IReadOnlyList<Window> Windows { get; init; } = [];
 
+    /// <summary>So many devices of a node at a time are joined by fast links; zero for none.</summary>
+    public int Islands { get; init; }
+
+    /// <summary>So many nodes at a time stand in one rack; zero where nobody said.</summary>
+    public int Racks { get; init; }
+
     /// <summary>Whether a job that asks for that model, or for several with <c>|</c> between, may run here.</summary>
     public bool Takes(string accelerator)
     {
@@ -81,29 +87,35 @@ public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", 
             if (written.Length == 0) return;
             var words = written.Split(' ', StringSplitOptions.RemoveEmptyEntries);
             if (!TryParse(words[0], out var group)) throw new TraceException(file, number, $"'{written}' is no group of nodes; write such as 16x8:H100, or a table under sn,cpu_milli,memory_mib,gpu,model");
-            groups.Add(words.Length == 1 ? group : group with { Windows = Times(words) ?? throw new TraceException(file, number, $"'{written}': write behind the nodes opens 2d, closes 30d or closed 2d..2d4h, since the first submission") });
+            groups.Add(group.With(words) ?? throw new TraceException(
+                file, number, $"'{written}': write behind the nodes opens 2d, closes 30d or closed 2d..2d4h, since the first submission, islands 4 (devices) or racks 8 (nodes)"));
         }
     }
 
-    private static List<Window>? Times(string[] words)
+    /// <summary>The group with what is said behind it; null where that cannot be read.</summary>
+    private NodeGroup? With(string[] words)
     {
-        var windows = new List<Window>();
+        var group = this;
         for (var i = 1; i < words.Length; i += 2)
         {
-            var (from, to) = (words[i], i + 1 < words.Length ? words[i + 1].Split("..") : []) switch
+            var next = (words[i], i + 1 < words.Length ? words[i + 1].Split("..") : []) switch
             {
-                ("opens", [var t]) => (null, Since(t)),
-                ("closes", [var t]) => (Since(t), null),
-                ("closed", [var f, var t]) when Since(f) < Since(t) => (Since(f), Since(t)),
-                _ => default((DateTimeOffset?, DateTimeOffset?)),
+                ("opens", [var t]) when Since(t) is { } at => group.Closed(null, at),
+                ("closes", [var t]) when Since(t) is { } at => group.Closed(at, null),
+                ("closed", [var f, var t]) when Since(f) < Since(t) => group.Closed(Since(f), Since(t)),
+                ("islands", [var n]) when int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out var size) && size > 0 => group with { Islands = size },
+                ("racks", [var n]) when int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out var size) && size > 0 => group with { Racks = size },
+                _ => null,
             };
-            if (from is null && to is null) return null;
-            windows.Add(new(0, "", "", DateTimeOffset.MinValue, From: from, To: to));
+            if (next is null) return null;
+            group = next;
         }
-        return windows;
+        return group;
 
         static DateTimeOffset? Since(string text) => Durations.TryParse(text, out var time) ? DateTimeOffset.UnixEpoch + time : null;
     }
+
+    private NodeGroup Closed(DateTimeOffset? from, DateTimeOffset? to) => this with { Windows = [.. Windows, new(0, "", "", DateTimeOffset.MinValue, From: from, To: to)] };
 
     /// <summary>The pool without some nodes; null where it has not so many of that kind.</summary>
     public static IReadOnlyList<NodeGroup>? Without(IReadOnlyList<NodeGroup> pool, NodeGroup gone)

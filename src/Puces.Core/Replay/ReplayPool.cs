@@ -29,9 +29,11 @@ internal sealed class ReplayPool
             }
             var model = group.Accelerator.Length == 0 ? "any" : group.Accelerator;
             var accelerator = Accelerators.Find(model);
-            Device[] devices = [.. Enumerable.Range(0, group.Devices).Select(i => new Device(i, model, accelerator?.Vendor ?? "any", accelerator?.Memory ?? default))];
+            Device[] devices = [.. Enumerable.Range(0, group.Devices).Select(i => new Device(i, model, accelerator?.Vendor ?? "any", accelerator?.Memory ?? default, Island: group.Islands > 0 ? i / group.Islands : null))];
+            var first = number;
             for (var i = 0; i < group.Nodes; i++)
-                Grid.Set(new($"{pool}/{number++:D7}", pool, devices, group.MilliCpus, group.Memory, IsVirtual: true, IsUp: true, default));
+                Grid.Set(new($"{pool}/{number++:D7}", pool, devices, group.MilliCpus, group.Memory, IsVirtual: true, IsUp: true, default,
+                    Place: group.Racks > 0 ? $"{first}/rack{i / group.Racks}" : null));
         }
         var news = windows.Distinct().Select(w => (At: Clock(w.Announced), Window: w with { Removed = null }))
             .Concat(windows.Distinct().Where(w => w.Removed is not null).Select(w => (At: Clock(w.Removed!.Value), Window: w)));

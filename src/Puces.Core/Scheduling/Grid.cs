@@ -15,6 +15,7 @@ public sealed partial class Grid
     // Gangs take nodes kind by kind: not in the order in which they were first seen, which is another after a restart and in replay.
     private readonly List<Kind> _inOrder = [];
     private int _largest;
+    private bool _hasIslands;
 
     /// <summary>Nodes ever seen; the indexes of parts are below it.</summary>
     public int Count => _slots.Count;
@@ -58,6 +59,7 @@ public sealed partial class Grid
         {
             var slot = _slots[index];
             Unlist(slot);
+            Leave(slot);
             slot.FreeMilliCpus += node.MilliCpus - slot.Node.MilliCpus;
             slot.FreeMemory += node.Memory.Bytes - slot.Node.Memory.Bytes;
             if (slot.Kind != kind)
@@ -68,6 +70,7 @@ public sealed partial class Grid
             }
             (slot.Node, slot.IsGone, slot.Healthy) = (node, false, Healthy(node));
         }
+        Join(_slots[index]);
         List(_slots[index]);
         Freed++;
         Layout++;
@@ -79,7 +82,7 @@ public sealed partial class Grid
         var empty = new Grid();
         // A way knows the kinds of nodes by their order.
         foreach (var kind in _kinds) empty._kinds.Add(new(kind.Index, kind.Pool, kind.Devices));
-        empty._largest = _largest;
+        (empty._largest, empty._hasIslands) = (_largest, _hasIslands);
         foreach (var slot in _slots)
             if (!slot.IsGone) empty.Set(slot.IsClosed ? slot.Node with { IsUp = false } : slot.Node);
         return empty;
@@ -152,6 +155,7 @@ public sealed partial class Grid
     {
         slot.Kind.List(slot);
         if (!slot.IsOpen) return;
+        slot.Rack?.Count(slot.FreeCount, 1);
         Devices += BitOperations.PopCount(slot.Healthy);
         FreeDevices += slot.FreeCount;
     }
@@ -161,6 +165,7 @@ public sealed partial class Grid
         slot.Version++;
         slot.Kind.Unlist(slot);
         if (!slot.IsOpen) return;
+        slot.Rack?.Count(slot.FreeCount, -1);
         Devices -= BitOperations.PopCount(slot.Healthy);
         FreeDevices -= slot.FreeCount;
     }
@@ -180,6 +185,7 @@ public sealed partial class Grid
         _kinds.Add(new(_kinds.Count, node.Pool, node.Devices));
         _inOrder.Insert(~_inOrder.BinarySearch(_kinds[^1], Kind.ByDevices), _kinds[^1]);
         _largest = Math.Max(_largest, node.Devices.Count);
+        _hasIslands |= _kinds[^1].Islands.Count > 0;
         return _kinds[^1];
     }
 
@@ -187,7 +193,8 @@ public sealed partial class Grid
     {
         if (a.Count != b.Count) return false;
         for (var i = 0; i < a.Count; i++)
-            if (a[i].Index != b[i].Index || a[i].Model != b[i].Model || a[i].Vendor != b[i].Vendor || a[i].Memory != b[i].Memory) return false;
+            if (a[i].Index != b[i].Index || a[i].Model != b[i].Model || a[i].Vendor != b[i].Vendor || a[i].Memory != b[i].Memory
+                || a[i].Island != b[i].Island) return false;
         return true;
     }
 }

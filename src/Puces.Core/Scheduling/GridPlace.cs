@@ -23,7 +23,8 @@ public sealed partial class Grid
     /// <summary>What a claim asks of a node beside room on it.</summary>
     /// <param name="Avoid">Names of nodes that it shall not be given; null for none.</param>
     /// <param name="Until">The node must not close before that.</param>
-    internal readonly record struct Terms(IReadOnlySet<string>? Avoid, TimeSpan Until = default);
+    /// <param name="IsWhole">The devices must be in one island.</param>
+    internal readonly record struct Terms(IReadOnlySet<string>? Avoid, TimeSpan Until = default, bool IsWhole = false);
 
     /// <summary>The last look passed a node over because it closes before the claim would be done with it.</summary>
     internal bool ClosesTooSoon { get; private set; }
@@ -140,6 +141,9 @@ public sealed partial class Grid
     /// <summary>Devices of a node that are free and will do.</summary>
     internal ulong FreeOf(Way way, int node) => _slots[node].Free & MaskOf(way, _slots[node].Kind);
 
+    /// <summary>So many of these devices of a node, in as few islands as possible.</summary>
+    internal ulong Choose(int node, ulong devices, int count) => Islands.Take(devices, count, _slots[node].Kind.Islands);
+
     /// <summary>Devices of a part that will do, once it is given back.</summary>
     internal ulong Usable(Way way, in Part part) => part.Devices & _slots[part.Node].Healthy & MaskOf(way, _slots[part.Node].Kind);
 
@@ -152,15 +156,11 @@ public sealed partial class Grid
         if (way is { Nodes: 1, Rest: 0 }) return Tightest(way, way.Devices, terms) is { } slot ? [PartOn(slot, way, way.Devices)] : null;
 
         _found.Clear();
-        for (var free = way.Devices; free <= _largest && _found.Count < way.Nodes; free++)
+        if (_hasPlaces && way.Nodes > 1) FindNear(way, terms);
+        else
         {
-            foreach (var kind in _inOrder)
-            {
-                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
-                var set = kind.With(free);
-                for (var at = set.From(0); at >= 0 && _found.Count < way.Nodes; at = set.From(at + 1))
-                    if (Fits(kind.Members[at], way, way.Devices, terms)) _found.Add(PartOn(kind.Members[at], way, way.Devices));
-            }
+            if (_hasIslands && way.Devices > 1) FindTight(way, terms with { IsWhole = true });
+            FindTight(way, terms);
         }
         if (_found.Count < way.Nodes) return null;
         if (way.Rest > 0)
@@ -177,9 +177,36 @@ public sealed partial class Grid
         return [.. _found];
     }
 
-    private Slot? Tightest(Way way, int devices, in Terms terms)
+    /// <summary>Adds the nodes with the fewest free devices that are enough, as many as the way still needs.</summary>
+    private void FindTight(Way way, in Terms terms)
     {
-        for (var free = devices; free <= _largest; free++)
+        var known = _found.Count;
+        for (var free = way.Devices; free <= _largest && _found.Count < way.Nodes; free++)
+        {
+            foreach (var kind in _inOrder)
+            {
+                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
+                var set = kind.With(free);
+                for (var at = set.From(0); at >= 0 && _found.Count < way.Nodes; at = set.From(at + 1))
+                    if (Fits(kind.Members[at], way, way.Devices, terms) && !IsFound(kind.Members[at], known)) _found.Add(PartOn(kind.Members[at], way, way.Devices));
+            }
+        }
+    }
+
+    private bool IsFound(Slot slot, int known)
+    {
+        for (var i = 0; i < known; i++)
+            if (_found[i].Node == slot.Index) return true;
+        return false;
+    }
+
+    /// <summary>The node with the fewest free devices that are enough: first among those where fast links join as many.</summary>
+    private Slot? Tightest(Way way, int devices, in Terms terms) =>
+        (_hasIslands && devices > 1 ? Tightest(way, devices, terms with { IsWhole = true }, devices) : null) ?? Tightest(way, devices, terms, devices);
+
+    private Slot? Tightest(Way way, int devices, in Terms terms, int least)
+    {
+        for (var free = least; free <= _largest; free++)
         {
             Slot? best = null;
             foreach (var kind in _kinds)
@@ -249,14 +276,7 @@ public sealed partial class Grid
 
     private Part PartOn(Slot slot, Way way, int devices)
     {
-        var free = slot.Free & MaskOf(way, slot.Kind);
-        var taken = 0UL;
-        for (var i = 0; i < devices; i++)
-        {
-            var lowest = free & (~free + 1);
-            taken |= lowest;
-            free ^= lowest;
-        }
+        var taken = Islands.Take(slot.Free & MaskOf(way, slot.Kind), devices, slot.Kind.Islands);
         return new(slot.Index, taken, 0, Cpus(way, devices, slot), way.Memory.Bytes);
     }
 
@@ -267,7 +287,8 @@ public sealed partial class Grid
     {
         if (devices > 0 && BitOperations.PopCount(slot.Free & MaskOf(way, slot.Kind)) < devices
             || Least(way, devices, slot.Node) > slot.FreeMilliCpus || way.Memory.Bytes > slot.FreeMemory
-            || terms.Avoid is { } avoid && avoid.Contains(slot.Node.Id)) return false;
+            || terms.Avoid is { } avoid && avoid.Contains(slot.Node.Id)
+            || terms.IsWhole && !Islands.IsWhole(slot.Free & MaskOf(way, slot.Kind), devices, slot.Kind.Islands)) return false;
         if (slot.ClosesAt >= terms.Until) return true;
         ClosesTooSoon = true;
         return false;

@@ -273,7 +273,7 @@ public sealed partial class Scheduler
                     foreach (var part in holding.Parts)
                         if (part.Node == reservation.Nodes[i]) devices |= grid.Usable(way, part);
             if (BitOperations.PopCount(devices) < way.Devices) return false;
-            parts[i] = new(reservation.Nodes[i], Lowest(devices, way.Devices), 0, 0, 0);
+            parts[i] = new(reservation.Nodes[i], grid.Choose(reservation.Nodes[i], devices, way.Devices), 0, 0, 0);
         }
         var plan = _plan.Stops.Count;
         foreach (var part in parts)

@@ -22,6 +22,8 @@ internal sealed class Slot(int index, Node node, Kind kind)
     /// <summary>Counts changes of what it is and what is free on it.</summary>
     public int Version { get; set; }
 
+    /// <summary>Where it stands; null where nobody said.</summary>
+    public Rack? Rack { get; set; }
     /// <summary>When it is closed, by when that begins.</summary>
     public Closing[] Closings { get; set; } = Closing.None;
     /// <summary>Its windows are others than at its last turn.</summary>
@@ -64,11 +66,14 @@ internal sealed class Kind
         (Index, Pool, Devices) = (index, pool, devices);
         _byFree = new NodeSet[devices.Count + 1];
         for (var i = 0; i < _byFree.Length; i++) _byFree[i] = new(64);
+        Islands = Scheduling.Islands.Of(devices);
     }
 
     public int Index { get; }
     public string Pool { get; }
     public IReadOnlyList<Device> Devices { get; }
+    /// <summary>Devices that are joined by fast links, by the lowest; none where all are, or nobody knows.</summary>
+    public IReadOnlyList<ulong> Islands { get; }
     public IReadOnlyList<Slot> Members => _members;
 
     /// <summary>Members that are open and have exactly this many free devices.</summary>
@@ -142,6 +147,7 @@ internal sealed class Kind
             if (order == 0) order = string.CompareOrdinal(one.Vendor, other.Vendor);
             if (order == 0) order = one.Memory.CompareTo(other.Memory);
             if (order == 0) order = one.Index.CompareTo(other.Index);
+            if (order == 0) order = Comparer<int?>.Default.Compare(one.Island, other.Island);
         }
         return order;
     });

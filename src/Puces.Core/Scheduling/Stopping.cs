@@ -52,7 +52,7 @@ public sealed partial class Scheduler
                     if (part.Node == node) devices |= grid.Usable(way, part);
                 if (!victim.IsLeaving && CauseOf(victim, claim, way, now) is { } cause) Dismiss(victim, claim, cause);
             }
-            parts[i] = new(node, Lowest(devices, way.Devices), 0, 0, 0);
+            parts[i] = new(node, grid.Choose(node, devices, way.Devices), 0, 0, 0);
         }
         return parts;
     }
@@ -80,16 +80,4 @@ public sealed partial class Scheduler
     private List<Claim> On(int node) => node < _onNode.Count ? _onNode[node] : Nobody;
 
     private static readonly List<Claim> Nobody = [];
-
-    private static ulong Lowest(ulong devices, int count)
-    {
-        var taken = 0UL;
-        for (var i = 0; i < count; i++)
-        {
-            var lowest = devices & (~devices + 1);
-            taken |= lowest;
-            devices ^= lowest;
-        }
-        return taken;
-    }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
 using Puces.Core.Units;
@@ -152,6 +153,22 @@ public static class Waiting
         var largest = nodes.MaxBy(n => (n.Node.Devices.Count, n.Node.MilliCpus))!.Node;
         var has = largest.Devices.Count == 0 ? "no accelerator" : Models(largest);
         return $"no node{pools} can ever carry {request with { Nodes = 1 }}; the largest, {largest.Id}, has {has}, {Cpus(largest.MilliCpus)} and {largest.Memory.Bytes / 1_000_000_000} GB";
+    }
+
+    /// <summary>Such as <c> in 2 islands of 4</c>: devices that are joined by fast links; empty where that makes no difference.</summary>
+    public static string Links(Node node)
+    {
+        var sizes = Islands.Of(node.Devices).Select(BitOperations.PopCount).OrderDescending().ToList();
+        if (sizes.Count == 0) return "";
+        return sizes[0] == sizes[^1] ? $" in {sizes.Count} islands of {sizes[0]}" : " in islands of " + string.Join(", ", sizes);
+    }
+
+    /// <summary>Such as <c> (one island)</c>: over how many islands held devices lie; empty where that makes no difference.</summary>
+    public static string Links(Node node, IReadOnlyList<int> devices)
+    {
+        if (devices.Count < 2) return "";
+        var touched = Islands.Of(node.Devices).Count(i => devices.Any(d => (i >> d & 1) != 0));
+        return touched switch { 0 => "", 1 => " (one island)", _ => string.Create(CultureInfo.InvariantCulture, $" ({touched} islands)") };
     }
 
     /// <summary>Such as <c>8 × H100</c>; empty for none.</summary>

@@ -8,7 +8,8 @@ namespace Puces.Runner.Devices;
 /// <summary>NVIDIA devices, through the driver's own library where there is one.</summary>
 internal static unsafe class Nvml
 {
-    private const int Success = 0, NameLength = 96;
+    // NVML_P2P_CAPS_INDEX_NVLINK; the status of a pair that has it is NVML_P2P_STATUS_OK, which is zero as well.
+    private const int Success = 0, NameLength = 96, OverNvlink = 2;
 
     public static List<Device> Devices()
     {
@@ -26,7 +27,7 @@ internal static unsafe class Nvml
 
     private static List<Device> Read(nint library)
     {
-        var devices = new List<Device>();
+        var (devices, handles) = (new List<Device>(), new List<nint>());
         var count = (delegate* unmanaged<uint*, int>)Find(library, "nvmlDeviceGetCount_v2");
         var byIndex = (delegate* unmanaged<uint, nint*, int>)Find(library, "nvmlDeviceGetHandleByIndex_v2");
         uint found = 0;
@@ -36,16 +37,34 @@ internal static unsafe class Nvml
             nint handle;
             if (byIndex(i, &handle) != Success)
             {
+                handles.Add(0);
                 devices.Add(new((int)i, "unknown", "nvidia", default, IsHealthy: false));
                 continue;
             }
+            handles.Add(handle);
             var isNamed = Text(library, "nvmlDeviceGetName", handle, out var name);
             var hasId = Text(library, "nvmlDeviceGetUUID", handle, out var uuid);
             var isSized = Total(library, handle, out var total);
             // A device that has fallen off the bus still has a handle, and answers nothing.
             devices.Add(new((int)i, isNamed ? Models.Normalise(name) : "unknown", "nvidia", new Memory(total), hasId ? uuid : null, isNamed && isSized));
         }
+        Join(library, devices, handles);
         return devices;
+    }
+
+    /// <summary>
+    /// Devices that reach each other over NVLink, through a bridge or a switch, are one island. A driver that cannot say leaves all apart.
+    /// </summary>
+    private static void Join(nint library, List<Device> devices, List<nint> handles)
+    {
+        var status = (delegate* unmanaged<nint, nint, int, int*, int>)Find(library, "nvmlDeviceGetP2PStatus");
+        if (status == null) return;
+        Links.Join(devices, (a, b) =>
+        {
+            var (first, other) = (handles[a], handles[b]);
+            int answer;
+            return first != 0 && other != 0 && status(first, other, OverNvlink, &answer) == Success && answer == Success;
+        });
     }
 
     private static bool Text(nint library, string function, nint handle, out string text)

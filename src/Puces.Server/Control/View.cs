@@ -120,7 +120,8 @@ public sealed record View(
         var view = new JobView(job.Id.Value, job.Name, job.Project, job.Owner, job.State.Word, job.Priority, job.Request.ToString(), job.Submitted)
         {
             Attempt = job.Attempts,
-            Nodes = job.State.Held?.ToString(),
+            Nodes = job.State.Held is not { } held ? null : string.Join(", ", held.Shares.Select(s =>
+                new Allocation([s]).ToString() + (Nodes.TryGetValue(s.Node, out var on) ? Waiting.Links(on.Node, s.Devices) : ""))),
             Checkpoint = Attempts.GetValueOrDefault(job.Id)?.Checkpoint,
             IsVirtual = job.State.Held?.Shares.Any(s => Nodes.TryGetValue(s.Node, out var use) && use.Node.IsVirtual) ?? false,
         };
@@ -206,9 +207,9 @@ public sealed record View(
             pool.Name, pool.Provider, pool.IsVirtual,
             [.. nodes.Select(n => new NodeView(
                 n.Node.Id, n.Node.IsUp, n.Node.IsVirtual,
-                n.Node.Devices.Count == 0 ? "no accelerator" : Waiting.Models(n.Node) + (n.Node.IsVirtual ? " (virtual)" : ""),
+                n.Node.Devices.Count == 0 ? "no accelerator" : Waiting.Models(n.Node) + Waiting.Links(n.Node) + (n.Node.IsVirtual ? " (virtual)" : ""),
                 n.Node.Devices.Count, n.Free.Count, n.Node.MilliCpus / 1000.0, n.FreeMilliCpus / 1000.0,
-                n.Node.Memory.Bytes, n.FreeMemory.Bytes, [.. n.Jobs.Select(j => j.Value)], n.Node.Problem, n.Closed?.Until))],
+                n.Node.Memory.Bytes, n.FreeMemory.Bytes, [.. n.Jobs.Select(j => j.Value)], n.Node.Problem, n.Closed?.Until, n.Node.Place))],
             nodes.Sum(n => n.Node.Devices.Count), nodes.Where(n => n.Closed is null).Sum(n => n.Free.Count), nodes.Count == 0 ? "no node has answered yet" : null,
             [.. Gap.Of(nodes, [.. Vacancies.ToAnybody.Where(n => n.Node.Pool == pool.Name)])
                 .Select(g => new GapView(g.Model, g.Devices, g.Free, Math.Round(g.Fragmentation, 3), g.OnOneNode, g.OverNodes, g.EachNode))],

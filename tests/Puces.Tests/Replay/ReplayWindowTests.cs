@@ -33,6 +33,6 @@ public sealed class ReplayWindowTests
     [Theory]
     [InlineData("1x4 opens"), InlineData("1x4 opens soon"), InlineData("1x4 closed 2h..1h"), InlineData("1x4 closed 2h"), InlineData("1x4 never 2h")]
     public void A_mistake_in_a_time_is_named(string line) => Assert.Equal(
-        $"n:1: '{line}': write behind the nodes opens 2d, closes 30d or closed 2d..2d4h, since the first submission",
+        $"n:1: '{line}': write behind the nodes opens 2d, closes 30d or closed 2d..2d4h, since the first submission, islands 4 (devices) or racks 8 (nodes)",
         Assert.Throws<TraceException>(() => NodeGroup.Read(new StringReader(line), "n")).Message);
 }
