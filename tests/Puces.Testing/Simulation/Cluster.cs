@@ -45,6 +45,10 @@ public sealed class Cluster
         id, id.Split('/')[0], [.. Enumerable.Range(0, gpus).Select(i => DeviceOf(i, model))], cpus * 1000, new(gigabytes * 1_000_000_000L), true, isUp,
         DateTimeOffset.UnixEpoch, problem);
 
+    /// <summary>The same node with fast links between so many devices at a time, standing somewhere.</summary>
+    public static Node Joined(Node node, int islands, string? place = null) =>
+        node with { Devices = [.. node.Devices.Select(d => d with { Island = d.Index / islands })], Place = place };
+
     private static Device DeviceOf(int index, string model) =>
         new(index, model, Accelerators.Find(model)?.Vendor ?? "nvidia", Accelerators.Find(model)?.Memory ?? default);
 

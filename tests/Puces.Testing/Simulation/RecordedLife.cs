@@ -33,7 +33,7 @@ public sealed class RecordedLife
 
     /// <summary>What the server would tell of it.</summary>
     public HistoryPage Page => new(Jobs, [.. _machines.Select(n => new HistoryNode(
-        n.Id, n.Pool, [.. n.Devices.Select(d => new HistoryDevice(d.Index, d.Model, d.Vendor, d.Memory.Bytes))], n.MilliCpus / 1000.0, n.Memory.Bytes))],
+        n.Id, n.Pool, [.. n.Devices.Select(d => new HistoryDevice(d.Index, d.Model, d.Vendor, d.Memory.Bytes, d.Island))], n.MilliCpus / 1000.0, n.Memory.Bytes, n.Place))],
         _now, Windows: Windows);
 
     public IReadOnlyList<Window> Windows => [.. _store.Notes.Select(n => WindowNotes.Read(n.Key, n.Value)).OfType<Window>()];
@@ -60,6 +60,7 @@ public sealed class RecordedLife
             // Seen in any order.
             var at = _luck.Below(names.Count);
             _machines.Add(Cluster.NodeOf($"office/n{names[at]}", _luck.Of(0, 4, 8, 8), _luck.Of("H100", "H100", "A100"), 16, 64));
+            if (seed % 4 == 1) _machines[^1] = Cluster.Joined(_machines[^1], seed % 8 == 1 ? 2 : 4, $"row{names[at] % 2}/rack{names[at] % 3}");
             names.RemoveAt(at);
         }
         Apply([.. _machines.Select(n => new Command.NodeSeen(n, []))]);

@@ -9,7 +9,7 @@ public sealed class Scenario
 {
     private static readonly string[] Models = ["H100", "H100", "H100", "A100", "MI300X"];
 
-    public Scenario(Luck luck, DateTimeOffset now, bool hasWindows)
+    public Scenario(Luck luck, DateTimeOffset now, bool hasWindows, bool isJoined)
     {
         HasWindows = hasWindows;
         Pools = luck.Chance(70) ? [new("office", Nodes: 4, Gpus: "H100:4")] : [new("office", Nodes: 4, Gpus: "H100:4"), new("attic", Nodes: 4)];
@@ -20,6 +20,7 @@ public sealed class Scenario
             var pool = Pools[luck.Below(Pools.Length)].Name;
             var model = luck.Chance(75) ? usual : luck.Of(Models);
             Machines.Add(Cluster.NodeOf($"{pool}/n{i + 1}", luck.Of(0, 2, 4, 4), model, luck.Of(4, 8), luck.Of(16, 64)) with { Since = now });
+            if (isJoined) Machines[i] = Cluster.Joined(Machines[i], 2, $"rack{i % 2}");
         }
         for (var i = luck.Between(1, 7); i > 0; i--) Requests.Add(new(NewJob(luck), Key(luck, i)));
         Weather = luck.Of(0, 3, 10, 25, 40);

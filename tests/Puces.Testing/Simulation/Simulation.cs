@@ -34,7 +34,7 @@ public sealed class Simulation
     private Simulation(ulong seed, Fault fault, Action<string>? say)
     {
         (_seed, _fault, _say, _luck) = (seed, fault, say, new(seed));
-        _scenario = new(_luck, _now, hasWindows: seed % 3 == 0);
+        _scenario = new(_luck, _now, hasWindows: seed % 3 == 0, isJoined: seed % 5 == 0);
         foreach (var machine in _scenario.Machines) _nodes.Add(new(machine, seed));
         foreach (var node in _nodes) _under[node.Id] = [];
     }

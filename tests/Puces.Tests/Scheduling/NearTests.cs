@@ -13,11 +13,7 @@ public sealed class NearTests
     private readonly Cluster _cluster = new();
 
     /// <summary>A node whose devices are joined so many at a time.</summary>
-    private static Node Joined(string id, int gpus, int islands, string? place = null)
-    {
-        var node = Cluster.NodeOf(id, gpus);
-        return node with { Devices = [.. node.Devices.Select(d => d with { Island = d.Index / islands })], Place = place };
-    }
+    private static Node Joined(string id, int gpus, int islands) => Cluster.Joined(Cluster.NodeOf(id, gpus), islands);
 
     private Cluster Standing(params (string Id, string? Place)[] nodes)
     {
