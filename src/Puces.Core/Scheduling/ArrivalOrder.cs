@@ -6,9 +6,14 @@ namespace Puces.Core.Scheduling;
 /// </summary>
 internal sealed class ArrivalOrder
 {
+    /// <summary>Jobs that it goes by: the latest, at least so many. What was long before says little, and all of it is gone through each time.</summary>
+    public const int Most = 20_000;
+
     private readonly List<Visit> _visits = [];
     private readonly PriorityQueue<(int Visit, IReadOnlyList<Part> Parts), (TimeSpan At, int Visit)> _ends = new();
     private readonly List<TimeSpan> _waits = [];
+    // Those before the first that is still here.
+    private int _dropped;
     private Grid? _grid;
     private long _gridVersion = -1;
 
@@ -21,18 +26,22 @@ internal sealed class ArrivalOrder
         public TimeSpan Held { get; set; }
     }
 
-    public int Count => _visits.Count;
-
     public void Arrive(Claim claim)
     {
-        claim.Visit = _visits.Count;
+        if (_visits.Count == 2 * Most)
+        {
+            _visits.RemoveRange(0, Most);
+            _dropped += Most;
+        }
+        claim.Visit = _dropped + _visits.Count;
         _visits.Add(new(claim));
     }
 
     public void End(Claim claim, TimeSpan? worked)
     {
-        if (claim.Visit < 0) return;
-        (_visits[claim.Visit].Held, _visits[claim.Visit].Claim) = (worked ?? TimeSpan.Zero, null);
+        if (claim.Visit < _dropped) return;
+        var visit = _visits[claim.Visit - _dropped];
+        (visit.Held, visit.Claim) = (worked ?? TimeSpan.Zero, null);
     }
 
     /// <summary>The wait that all but one in a thousand would not have exceeded, those foretold who would wait still.</summary>

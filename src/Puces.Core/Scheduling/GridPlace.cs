@@ -186,10 +186,15 @@ public sealed partial class Grid
             foreach (var kind in _inOrder)
             {
                 if (free > kind.Devices.Count || !Serves(way, kind)) continue;
-                var set = kind.With(free);
-                for (var at = set.From(0); at >= 0 && _found.Count < way.Nodes; at = set.From(at + 1))
-                    if (Fits(kind.Members[at], way, way.Devices, terms) && !IsFound(kind.Members[at], known)) _found.Add(PartOn(kind.Members[at], way, way.Devices));
+                if (!terms.IsWhole || kind.Islands.Count == 0) Take(kind, kind.With(free), terms);
+                else for (var joined = way.Devices; joined <= free; joined++) Take(kind, kind.With(free, joined), terms);
             }
+        }
+
+        void Take(Kind kind, NodeSet set, in Terms terms)
+        {
+            for (var at = set.From(0); at >= 0 && _found.Count < way.Nodes; at = set.From(at + 1))
+                if (Fits(kind.Members[at], way, way.Devices, terms) && !IsFound(kind.Members[at], known)) _found.Add(PartOn(kind.Members[at], way, way.Devices));
         }
     }
 
@@ -236,8 +241,16 @@ public sealed partial class Grid
 
     private Slot? First(Kind kind, int free, Way way, int devices, in Terms terms)
     {
+        if (!terms.IsWhole || kind.Islands.Count == 0) return First(kind, kind.With(free), way, devices, terms);
         Slot? best = null;
-        var set = kind.With(free);
+        for (var joined = devices; joined <= free; joined++)
+            if (First(kind, kind.With(free, joined), way, devices, terms) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
+        return best;
+    }
+
+    private Slot? First(Kind kind, NodeSet set, Way way, int devices, in Terms terms)
+    {
+        Slot? best = null;
         for (var at = set.From(0); at >= 0; at = set.From(at + 1))
         {
             var slot = kind.Members[at];

@@ -21,11 +21,14 @@ internal static class Islands
     }
 
     /// <summary>Whether one island has as many of these devices.</summary>
-    public static bool IsWhole(ulong free, int count, IReadOnlyList<ulong> islands)
+    public static bool IsWhole(ulong free, int count, IReadOnlyList<ulong> islands) => islands.Count == 0 || Most(free, islands) >= count;
+
+    /// <summary>How many of these devices one island has, at most.</summary>
+    public static int Most(ulong free, IReadOnlyList<ulong> islands)
     {
-        for (var i = 0; i < islands.Count; i++)
-            if (BitOperations.PopCount(free & islands[i]) >= count) return true;
-        return islands.Count == 0;
+        var most = 0;
+        for (var i = 0; i < islands.Count; i++) most = Math.Max(most, BitOperations.PopCount(free & islands[i]));
+        return most;
     }
 
     /// <summary>

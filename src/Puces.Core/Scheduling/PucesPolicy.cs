@@ -26,6 +26,9 @@ public sealed class PucesPolicy(bool isBounded = true) : IPolicy
     public void Arrived(Claim claim) => Ageing?.Arrived(claim);
     public void Ended(Claim claim, TimeSpan? worked, TimeSpan now) => Ageing?.Ended(claim, worked, now);
 
+    public string? TakeKept() => Ageing?.TakeKept();
+    public void Load(string kept) => Ageing?.Load(kept);
+
     public long Rank(Claim claim, TimeSpan now)
     {
         if (claim.IsDue) return long.MinValue / 2 + claim.Due.Ticks;

@@ -59,6 +59,8 @@ internal sealed class Kind
 {
     private readonly List<Slot> _members = [];
     private readonly NodeSet[] _byFree;
+    // By how many of the free devices fast links join at most as well; empty where there are no islands.
+    private readonly NodeSet[,] _byIsland;
     private readonly NodeSet _sharing = new(64);
 
     public Kind(int index, string pool, IReadOnlyList<Device> devices)
@@ -67,6 +69,9 @@ internal sealed class Kind
         _byFree = new NodeSet[devices.Count + 1];
         for (var i = 0; i < _byFree.Length; i++) _byFree[i] = new(64);
         Islands = Scheduling.Islands.Of(devices);
+        _byIsland = Islands.Count > 0 ? new NodeSet[_byFree.Length, _byFree.Length] : new NodeSet[0, 0];
+        for (var free = 0; free < _byIsland.GetLength(0); free++)
+            for (var joined = 0; joined <= free; joined++) _byIsland[free, joined] = new(64);
     }
 
     public int Index { get; }
@@ -79,6 +84,9 @@ internal sealed class Kind
     /// <summary>Members that are open and have exactly this many free devices.</summary>
     public NodeSet With(int free) => _byFree[free];
 
+    /// <summary>Of these, the ones whose emptiest island has exactly so many of them. Only where there are islands.</summary>
+    public NodeSet With(int free, int joined) => _byIsland[free, joined];
+
     /// <summary>Members that are open and have a shared device.</summary>
     public NodeSet Sharing => _sharing;
 
@@ -89,8 +97,7 @@ internal sealed class Kind
         {
             slot.Local = _members.Count;
             _members.Add(slot);
-            foreach (var set in _byFree) set.Grow(_members.Count);
-            _sharing.Grow(_members.Count);
+            foreach (var set in All) set.Grow(_members.Count);
             return;
         }
         _members.Insert(~_members.BinarySearch(slot, ByName), slot);
@@ -108,6 +115,7 @@ internal sealed class Kind
     {
         if (!slot.IsOpen) return;
         _byFree[slot.FreeCount].Add(slot.Local);
+        if (Islands.Count > 0) _byIsland[slot.FreeCount, Scheduling.Islands.Most(slot.Free, Islands)].Add(slot.Local);
         if (slot.Shared is not null) _sharing.Add(slot.Local);
     }
 
@@ -115,19 +123,20 @@ internal sealed class Kind
     {
         if (!slot.IsOpen) return;
         _byFree[slot.FreeCount].Remove(slot.Local);
+        if (Islands.Count > 0) _byIsland[slot.FreeCount, Scheduling.Islands.Most(slot.Free, Islands)].Remove(slot.Local);
         if (slot.Shared is not null) _sharing.Remove(slot.Local);
     }
+
+    private IEnumerable<NodeSet> All => _byFree.Append(_sharing).Concat(_byIsland.Cast<NodeSet?>().OfType<NodeSet>());
 
     // Nodes mostly come in order of their names, and seldom leave.
     private void Renumber(Slot? unlisted)
     {
-        foreach (var set in _byFree)
+        foreach (var set in All)
         {
             set.Clear();
             set.Grow(_members.Count);
         }
-        _sharing.Clear();
-        _sharing.Grow(_members.Count);
         for (var i = 0; i < _members.Count; i++)
         {
             _members[i].Local = i;
