@@ -133,7 +133,7 @@ public sealed partial class World
         Wait(job, queued, batch.Now);
         batch.Say("requeued", by is { } other
             ? $"job {job.Id} ({job.Name}) has left its devices to job {other}, and waits to go on"
-            : isClosed ? $"job {job.Id} ({job.Name}) has left its devices before the maintenance, and waits to go on"
+            : isClosed ? $"job {job.Id} ({job.Name}) has left its node, which is closed, and waits to go on"
             : $"job {job.Id} ({job.Name}) is tried again in {(queued.NotBefore!.Value - batch.Now).TotalSeconds:0} s: {reason}", job);
     }
 

@@ -9,7 +9,9 @@ namespace Puces.Core.Scheduling;
 /// <param name="until">When a job would be done with a node if it started now, or could leave it: one that closes before is not for it.</param>
 public sealed class Vacancies(IReadOnlyList<NodeUse> nodes, IReadOnlyList<Job> reserving, Func<Job, DateTimeOffset>? until = null)
 {
-    private readonly bool _isAnyClosing = until is not null && nodes.Any(n => n.Closes is not null);
+    /// <summary>Some node closes sometime: what is free then differs from job to job.</summary>
+    public bool IsAnyClosing { get; } = until is not null && nodes.Any(n => n.Closes is not null);
+
     private readonly IReadOnlyList<NodeUse> _toOthers = Without(nodes, reserving);
 
     public IReadOnlyList<NodeUse> Nodes => nodes;
@@ -23,14 +25,14 @@ public sealed class Vacancies(IReadOnlyList<NodeUse> nodes, IReadOnlyList<Job> r
     /// <summary>A node on which a job would fit now, were it not that it closes too soon; null for none.</summary>
     public NodeUse? ClosingOn(Job job)
     {
-        if (!_isAnyClosing || Placement.Find(job.Request, FreeTo(job)) is not { } there || Placement.Find(job.Request, For(job)) is not null) return null;
+        if (!IsAnyClosing || Placement.Find(job.Request, FreeTo(job)) is not { } there || Placement.Find(job.Request, For(job)) is not null) return null;
         return nodes.First(n => n.Closes?.From < until!(job) && there.Shares.Any(s => s.Node == n.Node.Id));
     }
 
     /// <summary>What closes too soon for a job is closed to it.</summary>
     private IReadOnlyList<NodeUse> Lasting(Job job, IReadOnlyList<NodeUse> uses)
     {
-        if (!_isAnyClosing) return uses;
+        if (!IsAnyClosing) return uses;
         var end = until!(job);
         return [.. uses.Select(u => u.Closed is null && u.Closes?.From < end ? u with { Closed = u.Closes } : u)];
     }

@@ -186,7 +186,7 @@ public sealed record View(
             if (Live[leaving].State is JobState.Stopping { Reason: StopReason.Preempted } stopping && stopping.For == job.Id) return $"job {leaving} saves, and leaves its devices to it";
         if (forecast.Line is [var first, ..] && first == job.Id && Placement.Find(job.Request, Vacancies.For(job)) is not null) return "is first in line and fits: it is about to start";
         var reason = queued.Reserved is null
-            ? Vacancies.ClosingOn(job) is null ? Reasons.GetOrAdd(job.Request, _ => Waiting.Reason(job, Vacancies)) : Waiting.Reason(job, Vacancies)
+            ? Vacancies.IsAnyClosing ? Waiting.Reason(job, Vacancies) : Reasons.GetOrAdd(job.Request, _ => Waiting.Reason(job, Vacancies))
             : $"{Waiting.Reason(job, Vacancies)}; {Kept(job, queued.Reserved, forecast)}";
         return queued.LeftTo is { } other ? $"left its devices to job {other}, and waits to go on: {reason}" : reason;
     }
