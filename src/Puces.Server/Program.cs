@@ -103,6 +103,7 @@ public static partial class Program
         StreamsApi.Map(api);
         ThingsApi.Map(api);
         ProjectsApi.Map(api);
+        WindowsApi.Map(api);
         PagesApi.Map(app);
         // Explicit too: the description can then be printed without a start.
         app.UseEndpoints(_ => { });

@@ -3,6 +3,7 @@ using System.Globalization;
 using Puces.Cli.Remote;
 using Puces.Cli.Terminal;
 using Puces.Core.Contract;
+using Puces.Core.Fleet;
 
 namespace Puces.Cli.Commands;
 
@@ -11,7 +12,8 @@ internal static class PoolCommands
 {
     public static Command Create(Tools tools)
     {
-        var command = new PucesCommand("pools", "List the pools: their nodes, and what is free on each.", "puces pools", "puces pools --json", "puces pools set local --gpus H100:8   eight virtual devices, for trials");
+        var command = new PucesCommand("pools", "List the pools: their nodes, and what is free on each.", "puces pools", "puces pools --json", "puces pools set local --gpus H100:8   eight virtual devices, for trials",
+            "puces pools maintain local --node n1 --from 2026-11-24T08:00 --for 4h --note 'new switch'");
         command.SetAction(async (parsed, ct) =>
         {
             using var server = new PucesServer(tools.Session);
@@ -20,6 +22,9 @@ internal static class PoolCommands
             return ExitCodes.Ok;
         });
         command.Subcommands.Add(Set(tools));
+        command.Subcommands.Add(WindowCommands.Maintain(tools));
+        command.Subcommands.Add(WindowCommands.Available(tools));
+        command.Subcommands.Add(WindowCommands.Remove(tools));
         return command;
     }
 
@@ -34,12 +39,16 @@ internal static class PoolCommands
         var nodes = new Option<int?>("--nodes") { HelpName = "N", Description = "Virtual nodes" };
         var cpus = new Option<double?>("--cpus") { HelpName = "N", Description = "CPUs of each node" };
         var memory = new Option<string?>("--memory") { HelpName = "SIZE", Description = "Main memory of each node, such as 256GB" };
+        var islands = new Option<int?>("--islands") { HelpName = "N", Description = "Virtual devices of each node that fast links join, N at a time" };
+        var racks = new Option<int?>("--racks") { HelpName = "N", Description = "Nodes stand in racks, N in each: for trials of gangs" };
+        var places = new Option<string[]>("--place") { HelpName = "NODE=PLACE", Description = "Where a node stands, the nearest switch last, such as n1=dc1/row2/rack7; may be repeated" };
         var detect = new Option<bool>("--detect") { Description = "Forget what was said: use what the machine has" };
         command.Arguments.Add(name);
-        foreach (var option in (Option[])[gpus, nodes, cpus, memory, detect]) command.Options.Add(option);
+        foreach (var option in (Option[])[gpus, nodes, cpus, memory, islands, racks, places, detect]) command.Options.Add(option);
         command.SetAction(async (parsed, ct) =>
         {
-            var pool = new SetPool(parsed.GetValue(nodes) ?? 1, parsed.GetValue(gpus), parsed.GetValue(cpus), parsed.GetValue(memory));
+            var pool = new SetPool(parsed.GetValue(nodes) ?? 1, parsed.GetValue(gpus), parsed.GetValue(cpus), parsed.GetValue(memory), parsed.GetValue(islands),
+                Places(parsed.GetValue(nodes) ?? 1, parsed.GetValue(racks), parsed.GetValue(places) ?? []));
             var saysNothing = pool == new SetPool() && parsed.GetValue(nodes) is null;
             if (parsed.GetValue(detect) != saysNothing)
                 throw CommandException.Usage(saysNothing ? "nothing to set" : "--detect goes with no other option", "puces pools set --help");
@@ -50,6 +59,17 @@ internal static class PoolCommands
             return tools.Done(parsed, saysNothing ? $"pool {pool1} has what its machine has" : $"pool {pool1} is set; its devices are virtual where they were not found");
         });
         return command;
+    }
+
+    private static Dictionary<string, string>? Places(int nodes, int? racks, string[] given)
+    {
+        var places = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (racks is < 1) throw CommandException.Usage($"--racks {racks}: write how many nodes stand in each", "--racks 4");
+        foreach (var (node, i) in Pool.NodeNames(racks is null ? 0 : nodes).Select((node, i) => (node, i))) places[node] = Say.Text($"rack{i / racks + 1}");
+        foreach (var one in given)
+            places[one.Split('=')[0]] = one.Split('=', 2) is [{ Length: > 0 }, { Length: > 0 } place] ? place
+                : throw CommandException.Usage($"--place {one}: write a node and where it stands", "--place n1=dc1/row2/rack7");
+        return places.Count > 0 ? places : null;
     }
 
     private static void Write(Screen screen, PoolList list)
@@ -63,9 +83,12 @@ internal static class PoolCommands
             foreach (var node in pool.Nodes)
             {
                 table.Add(
-                    name, pool.Provider, node.Id, node.Models, Of(node.FreeDevices, node.Devices) + GapText.Parts(node), Of(node.FreeCpus, node.Cpus),
+                    name, pool.Provider, node.Place is { } place ? $"{node.Id} in {place}" : node.Id, node.Models,
+                    Of(node.FreeDevices, node.Devices) + GapText.Parts(node), Of(node.FreeCpus, node.Cpus),
                     $"{Say.Bytes(node.FreeMemory)} of {Say.Bytes(node.Memory)}", string.Join(' ', node.Jobs),
-                    new Cell(node.Problem ?? (node.IsUp ? "up" : "down"), node.IsUp && node.Problem is null ? Tint.Green : Tint.Red));
+                    new Cell(
+                        node.Problem ?? (!node.IsUp ? "down" : node.Closed is { } closed ? "closed " + closed : "up"),
+                        node is { IsUp: true, Problem: null, Closed: null } ? Tint.Green : Tint.Red));
             }
             if (pool.Nodes.Count == 0 || pool.Problem is not null)
                 table.Add(name, pool.Provider, "", "", Of(pool.FreeDevices, pool.Devices), "", "", "", new Cell(pool.Problem ?? "no nodes", Tint.Red));
@@ -74,6 +97,8 @@ internal static class PoolCommands
         foreach (var pool in list.Pools)
             foreach (var gap in pool.Gaps ?? [])
                 screen.Line(string.Create(CultureInfo.InvariantCulture, $"{pool.Name}: {gap.Free} of {gap.Devices} {gap.Model} free{GapText.Of(gap)}"));
+        foreach (var window in list.Pools.SelectMany(p => p.Windows ?? []))
+            screen.Line(Say.Text($"window {window.Number}: {window.Text}{(window.Jobs.Count > 0 ? $"; still there: {string.Join(", ", window.Jobs.Select(j => $"job {j}"))}" : "")}"));
     }
 
     private static string Of(double free, double all) => string.Create(CultureInfo.InvariantCulture, $"{free:0.##} of {all:0.##}");

@@ -25,6 +25,6 @@ internal static class ReplayHistory
         if (jobs.Count == 0) throw new CommandException("the daemon remembers no job", "puces run, or puces replay TRACE --nodes 16x8");
         var running = jobs.Count(j => !j.Job.IsOver && j.Job.State != "queued");
         if (running > 0) tools.Screen.Note($"{Say.Count(running, "job")} still run: each counts as if it ended now");
-        return (HistoryTrace.Jobs(jobs, first!.At), HistoryTrace.Pool(first.Nodes));
+        return (HistoryTrace.Jobs(jobs, first!.At), HistoryTrace.Pool(first));
     }
 }

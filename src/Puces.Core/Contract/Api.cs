@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Puces.Core.Engine;
+using Puces.Core.Fleet;
 using Puces.Core.Jobs;
 
 namespace Puces.Core.Contract;
@@ -44,7 +45,7 @@ public sealed record JobPage(IReadOnlyList<JobView> Jobs, string? Next = null);
 public sealed record JobDetail(JobView Job, JobSpec Spec, IReadOnlyList<AttemptView> Attempts, string? Workdir = null);
 
 /// <summary>One try at running a job. <paramref name="Decided"/> is when its start was; what has not happened yet is null.</summary>
-/// <param name="Preempted">When it was told to leave its devices to another job.</param>
+/// <param name="Preempted">When it was told to leave its devices, to another job or because a node closed.</param>
 public sealed record AttemptView(
     int Number, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
     int? ExitCode = null, string? Reason = null, double? CpuSeconds = null, long? PeakMemoryBytes = null, string? Checkpoint = null,
@@ -54,14 +55,18 @@ public sealed record AttemptView(
 /// <param name="Nodes">Those of the pools now, as they are when nobody holds anything; on the first page only.</param>
 /// <param name="At">When this was read: jobs that hold devices have held them until then.</param>
 /// <param name="Next">Give it back as <c>after</c> for the next page; null at the end.</param>
-public sealed record HistoryPage(IReadOnlyList<JobDetail> Jobs, IReadOnlyList<HistoryNode> Nodes, DateTimeOffset At, long? Next = null);
+/// <param name="Windows">When nodes were and will be closed, those that are over or removed too; on the first page only.</param>
+public sealed record HistoryPage(
+    IReadOnlyList<JobDetail> Jobs, IReadOnlyList<HistoryNode> Nodes, DateTimeOffset At, long? Next = null, IReadOnlyList<Window>? Windows = null);
 
 /// <summary>A node with everything that it has.</summary>
 /// <param name="Memory">Bytes.</param>
-public sealed record HistoryNode(string Id, string Pool, IReadOnlyList<HistoryDevice> Devices, double Cpus, long Memory);
+/// <param name="Place">Where it stands, such as <c>dc1/row2/rack7</c>; null where nobody said.</param>
+public sealed record HistoryNode(string Id, string Pool, IReadOnlyList<HistoryDevice> Devices, double Cpus, long Memory, string? Place = null);
 
 /// <param name="Memory">Bytes; zero where unknown.</param>
-public sealed record HistoryDevice(int Index, string Model, string Vendor, long Memory);
+/// <param name="Island">Devices of a node with the same number are joined by fast links; null for none.</param>
+public sealed record HistoryDevice(int Index, string Model, string Vendor, long Memory, int? Island = null);
 
 /// <summary>Why a job waits (invariant 9), or where it is.</summary>
 /// <param name="Needs">What it waits for, in numbers.</param>
@@ -88,15 +93,34 @@ public sealed record GapView(string Model, int Devices, int Free, double Fragmen
 
 /// <summary>A pool with its nodes.</summary>
 /// <param name="Gaps">For each accelerator, what is free and how it lies.</param>
+/// <param name="Windows">When it, or a node of it, is or will be closed, by what begins first.</param>
 public sealed record PoolView(
     string Name, string Provider, bool IsVirtual, IReadOnlyList<NodeView> Nodes, int Devices, int FreeDevices, string? Problem = null,
-    IReadOnlyList<GapView>? Gaps = null);
+    IReadOnlyList<GapView>? Gaps = null, IReadOnlyList<WindowView>? Windows = null);
 
 /// <param name="Models">Such as <c>8 × H100 (virtual)</c>, or <c>no accelerator</c>.</param>
 /// <param name="FreeParts">What is left of each device that jobs hold in parts, such as 0.5; null where none is.</param>
+/// <param name="Closed">Until when it is closed, and why, such as <c>until Tue 24 Nov 12:00 UTC: new switch</c>; null where it is not.</param>
+/// <param name="Place">Where it stands, such as <c>dc1/row2/rack7</c>; null where nobody said.</param>
 public sealed record NodeView(
     string Id, bool IsUp, bool IsVirtual, string Models, int Devices, int FreeDevices, double Cpus, double FreeCpus,
-    long Memory, long FreeMemory, IReadOnlyList<long> Jobs, string? Problem = null, IReadOnlyList<double>? FreeParts = null);
+    long Memory, long FreeMemory, IReadOnlyList<long> Jobs, string? Problem = null, string? Closed = null, string? Place = null,
+    IReadOnlyList<double>? FreeParts = null);
+
+/// <summary>A time in which a pool, or a node of it, is closed.</summary>
+/// <param name="Text">All of it in words, with what it takes away.</param>
+/// <param name="Jobs">Jobs that are on its nodes although it has begun: they leave, or cannot be stopped and run on.</param>
+/// <param name="Node">Null for all of the pool.</param>
+/// <param name="From">Null where it has not been open before.</param>
+/// <param name="To">When it opens again; null for never.</param>
+public sealed record WindowView(
+    int Number, string Note, string Text, IReadOnlyList<long> Jobs, string? Node = null, DateTimeOffset? From = null, DateTimeOffset? To = null);
+
+/// <summary>Body of <c>POST /api/v1/pools/{name}/windows</c>.</summary>
+/// <param name="Node">Such as <c>n1</c>; null for all of the pool.</param>
+/// <param name="From">Null for capacity that has not been there before.</param>
+/// <param name="To">Null for capacity that ends.</param>
+public sealed record CloseNodes(string? Node = null, DateTimeOffset? From = null, DateTimeOffset? To = null, string Note = "");
 
 public sealed record PoolList(IReadOnlyList<PoolView> Pools);
 
@@ -115,7 +139,10 @@ public sealed record SecretList(IReadOnlyList<SecretView> Secrets);
 public sealed record SetSecret(string Value);
 
 /// <summary>Body of <c>PUT /api/v1/pools/{name}</c>. Nulls stand for what is found on the machine.</summary>
-public sealed record SetPool(int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null);
+/// <param name="Islands">Virtual devices of each node are joined by fast links, so many at a time; null for none.</param>
+/// <param name="Places">Node → where it stands, the nearest switch last, such as <c>n1</c> → <c>dc1/row2/rack7</c>.</param>
+public sealed record SetPool(
+    int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null, int? Islands = null, IReadOnlyDictionary<string, string>? Places = null);
 
 /// <summary>Body of <c>PUT /api/v1/projects/{name}</c>.</summary>
 /// <param name="Weight">Its share is to its sisters' as its weight is to theirs.</param>
@@ -174,6 +201,8 @@ public sealed record FieldError(string Path, string Message, int Line = 0, int C
 [JsonSerializable(typeof(SecretList))]
 [JsonSerializable(typeof(SetSecret))]
 [JsonSerializable(typeof(SetPool))]
+[JsonSerializable(typeof(CloseNodes))]
+[JsonSerializable(typeof(WindowView))]
 [JsonSerializable(typeof(SetProject))]
 [JsonSerializable(typeof(ProjectList))]
 [JsonSerializable(typeof(ProjectView))]

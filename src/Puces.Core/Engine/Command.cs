@@ -55,6 +55,15 @@ public abstract record Command
     /// <summary>A pool was added or changed.</summary>
     public sealed record SetPool(Pool Pool) : Command;
 
+    /// <summary>
+    /// A pool, or a node of it, is closed for a time. The number is the world's, and so is when it was announced: what is given of them is
+    /// not looked at.
+    /// </summary>
+    public sealed record SetWindow(Window Window) : Command;
+
+    /// <summary>A window is not believed any more: what it is about opens at once, if it was closed.</summary>
+    public sealed record RemoveWindow(int Number) : Command;
+
     /// <summary>A project was added or changed.</summary>
     public sealed record SetProject(Project Project) : Command;
 

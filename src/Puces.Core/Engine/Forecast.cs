@@ -10,9 +10,11 @@ public sealed class Forecast
 
     public static readonly Forecast Empty = new(default, [], new Dictionary<JobId, Estimate>());
 
-    internal Forecast(DateTimeOffset at, IReadOnlyList<JobId> line, IReadOnlyDictionary<JobId, Estimate> estimates)
+    private readonly IReadOnlyDictionary<JobId, TimeSpan> _stays;
+
+    internal Forecast(DateTimeOffset at, IReadOnlyList<JobId> line, IReadOnlyDictionary<JobId, Estimate> estimates, IReadOnlyDictionary<JobId, TimeSpan>? stays = null)
     {
-        (At, Line, _estimates, _positions) = (at, line, estimates, new(line.Count));
+        (At, Line, _estimates, _stays, _positions) = (at, line, estimates, stays ?? new Dictionary<JobId, TimeSpan>(), new(line.Count));
         for (var i = 0; i < line.Count; i++) _positions[line[i]] = i + 1;
     }
 
@@ -28,12 +30,15 @@ public sealed class Forecast
     /// <summary>When it is likely to start; null where nobody can say, such as for one that no node could carry.</summary>
     public Estimate? EstimateOf(JobId job) => _estimates.GetValueOrDefault(job);
 
+    /// <summary>How long a node must stay open for it to start there; zero where no node closes.</summary>
+    public TimeSpan StayOf(JobId job) => _stays.GetValueOrDefault(job);
+
     /// <summary>The same for others who wait now: who has left is left out, who has come since stands at the end.</summary>
     public Forecast With(Func<JobId, bool> isWaiting, IEnumerable<JobId> waiting)
     {
         var line = Line.Where(isWaiting).ToList();
         line.AddRange(waiting.Where(job => PositionOf(job) == 0));
-        return new(At, line, _estimates);
+        return new(At, line, _estimates, _stays);
     }
 }
 

@@ -8,6 +8,7 @@ namespace Puces.Core.Engine;
 internal sealed class Holdings
 {
     private readonly SortedDictionary<string, Node> _nodes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (Window? Now, Window? Next)> _windows = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SortedDictionary<JobId, Share>> _shares = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, NodeUse> _uses = new(StringComparer.Ordinal);
 
@@ -17,9 +18,11 @@ internal sealed class Holdings
 
     public bool Holds(string node) => _shares.ContainsKey(node);
 
-    public void Set(Node node)
+    public void Set(Node node, (Window? Now, Window? Next) windows = default)
     {
         _nodes[node.Id] = node;
+        if (windows == default) _windows.Remove(node.Id);
+        else _windows[node.Id] = windows;
         Count(node.Id);
     }
 
@@ -27,6 +30,7 @@ internal sealed class Holdings
     {
         _nodes.Remove(id);
         _uses.Remove(id);
+        _windows.Remove(id);
     }
 
     public void Hold(JobId job, Allocation allocation)
@@ -54,9 +58,10 @@ internal sealed class Holdings
     private void Count(string id)
     {
         if (!_nodes.TryGetValue(id, out var node)) return;
+        var (closed, next) = _windows.GetValueOrDefault(id);
         if (!_shares.TryGetValue(id, out var held))
         {
-            _uses[id] = new(node, [.. node.Devices.Where(d => d.IsHealthy).Select(d => d.Index)], node.MilliCpus, node.Memory, []);
+            _uses[id] = new(node, [.. node.Devices.Where(d => d.IsHealthy).Select(d => d.Index)], node.MilliCpus, node.Memory, [], null, closed, next);
             return;
         }
         var taken = new HashSet<int>();
@@ -73,6 +78,7 @@ internal sealed class Holdings
         _uses[id] = new(
             node, [.. node.Devices.Where(d => d.IsHealthy && !taken.Contains(d.Index)).Select(d => d.Index)],
             Math.Max(0, cpus), memory < default(Memory) ? default : memory, [.. held.Keys],
-            left is null ? null : [.. node.Devices.Where(d => d.IsHealthy && left.ContainsKey(d.Index)).Select(d => new SharedDevice(d.Index, left[d.Index]))]);
+            left is null ? null : [.. node.Devices.Where(d => d.IsHealthy && left.ContainsKey(d.Index)).Select(d => new SharedDevice(d.Index, left[d.Index]))],
+            closed, next);
     }
 }

@@ -15,7 +15,8 @@ public sealed record Outcome(
 /// <param name="Id">The job's number, where the job itself has left memory.</param>
 /// <param name="Error">What was wrong with the command; null if it was taken.</param>
 /// <param name="IsRepeat">The command had been given before: nothing changed.</param>
-public sealed record Answer(Job? Job = null, string? Error = null, bool IsRepeat = false, JobId? Id = null)
+/// <param name="Window">The window that was set, with its number.</param>
+public sealed record Answer(Job? Job = null, string? Error = null, bool IsRepeat = false, JobId? Id = null, Window? Window = null)
 {
     public static readonly Answer Taken = new();
 }
@@ -36,7 +37,7 @@ public abstract record Change
 
 /// <summary>One line of the feed: what people want to know. Append-only.</summary>
 /// <param name="Seq">Counts from 1 without gaps.</param>
-/// <param name="Kind">submitted, started, running, ended, requeued, cancelling, node-up, node-down, node-gone, checkpoint, preempted, project.</param>
+/// <param name="Kind">submitted, started, running, ended, requeued, cancelling, node-up, node-down, node-gone, checkpoint, preempted, project, window, closed, opened.</param>
 public sealed record FeedEvent(long Seq, DateTimeOffset At, string Kind, string Text, JobId? Job = null, string? Project = null);
 
 /// <summary>What must now be done outside. Each may be done again without harm.</summary>

@@ -104,6 +104,8 @@ public sealed partial class World
             case Command.NodeSeen c: NodeSeen(c, batch); break;
             case Command.NodeGone c: NodeGone(c.Node, batch); break;
             case Command.PoolOpened c: PoolOpened(c.Pool); break;
+            case Command.SetWindow c: return SetWindow(c.Window, batch);
+            case Command.RemoveWindow c: return RemoveWindow(c.Number, batch);
             case Command.SetProject c: return SetProject(c.Project, batch);
             case Command.RemoveProject c: return RemoveProject(c.Name, batch);
             case Command.SetPool c: return SetPool(c.Pool, batch);
@@ -180,8 +182,8 @@ public sealed partial class World
     {
         if (_opening.ContainsKey(c.Node.Pool)) return;
         var was = _holdings.Find(c.Node.Id);
-        _holdings.Set(c.Node);
         _grid.Set(c.Node);
+        Set(c.Node);
         batch.Nodes.Add(c.Node.Id);
         if (was?.IsUp != c.Node.IsUp)
             batch.Say(c.Node.IsUp ? "node-up" : "node-down", c.Node.IsUp ? $"{c.Node.Id} is up" : $"{c.Node.Id} cannot be reached: {c.Node.Problem}");

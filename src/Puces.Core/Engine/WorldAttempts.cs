@@ -127,12 +127,13 @@ public sealed partial class World
 
     private void Requeue(Job job, string reason, Batch batch)
     {
-        var by = (job.State as JobState.Stopping)?.For;
-        var queued = new JobState.Queued(batch.Now, by is null ? batch.Now + job.Retry.After(job.Attempts) : null, LeftTo: by);
+        var (by, isClosed) = ((job.State as JobState.Stopping)?.For, job.State is JobState.Stopping { Reason: StopReason.Closed });
+        var queued = new JobState.Queued(batch.Now, by is null && !isClosed ? batch.Now + job.Retry.After(job.Attempts) : null, LeftTo: by);
         job = Set(job with { State = queued }, batch);
         Wait(job, queued, batch.Now);
         batch.Say("requeued", by is { } other
             ? $"job {job.Id} ({job.Name}) has left its devices to job {other}, and waits to go on"
+            : isClosed ? $"job {job.Id} ({job.Name}) has left its node, which is closed, and waits to go on"
             : $"job {job.Id} ({job.Name}) is tried again in {(queued.NotBefore!.Value - batch.Now).TotalSeconds:0} s: {reason}", job);
     }
 

@@ -18,6 +18,7 @@ public sealed partial class World
         var (live, records, places) = (jobs.ToList(), attempts.ToList(), nodes.Select(n => n.Node).ToList());
         var world = Made(live);
         var line = world.LineOf(now);
+        var stays = world._grid.Windows.Count == 0 ? null : line.ToDictionary(j => j, j => world.StayOf(j, now));
         if (line.Count == 0) return new(now, line, new Dictionary<JobId, Estimate>());
         var median = new Rehearsal(world, 0.5, now, bounds);
         median.Run();
@@ -38,7 +39,7 @@ public sealed partial class World
             }
             else if (median.End is { } end && world.CouldStart(job)) estimates[job] = new(end);
         }
-        return new(now, line, estimates);
+        return new(now, line, estimates, stays);
 
         World Made(List<Job> which)
         {

@@ -53,6 +53,7 @@ public sealed partial class World
         _scheduler.History.Load(notes.Where(n => n.Key.StartsWith(RunTimesNote, StringComparison.Ordinal)).Select(n => (n.Key[RunTimesNote.Length..], n.Value)));
         if (notes.FirstOrDefault(n => n.Key == PolicyNote + _scheduler.Policy.Name).Value is { } kept) _scheduler.Policy.Load(kept);
         RecallProjects(notes);
+        RecallWindows(notes);
     }
 
     private void Note(Batch batch)
@@ -89,9 +90,15 @@ public sealed partial class World
 
     private void Decide(Batch batch)
     {
+        Turn(batch);
         var plan = _scheduler.Decide(Clock(batch.Now));
         foreach (var claim in plan.Starts) Begin(_jobs[new(claim.Number)], claim, batch);
-        foreach (var stop in plan.Stops) Preempt(_jobs[new(stop.Victim.Number)], _jobs[new(stop.For.Number)], stop.Cause.Words(stop.Victim), batch);
+        foreach (var stop in plan.Stops)
+        {
+            var victim = _jobs[new(stop.Victim.Number)];
+            if (stop.For is { } by) Preempt(victim, _jobs[new(by.Number)], stop.Cause.Words(stop.Victim), batch);
+            else LeaveClosed(victim, batch);
+        }
         foreach (var claim in plan.Reservations)
         {
             if (_jobs.TryGetValue(new(claim.Number), out var job) && job.State is JobState.Queued queued)

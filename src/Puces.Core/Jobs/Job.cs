@@ -9,7 +9,7 @@ namespace Puces.Core.Jobs;
 /// <param name="CanYield">It saves itself, and may be stopped for another.</param>
 /// <param name="Worked">Work of earlier attempts that was saved.</param>
 /// <param name="Kin">The number of the first of the jobs that it came together with.</param>
-/// <param name="Preemptions">Attempts that were stopped for another job.</param>
+/// <param name="Preemptions">Attempts that were stopped for another job, or because a node closed.</param>
 /// <param name="Refusals">The last attempts, as many as were refused one after the other.</param>
 public sealed record Job(
     JobId Id, string Name, string Project, string Owner, int Priority, Request Request, Retry Retry,
@@ -54,7 +54,7 @@ public sealed record Retry(int Count, TimeSpan Backoff, IReadOnlyList<int> Resta
 /// <param name="Checkpoint">The newest whole checkpoint that it wrote.</param>
 /// <param name="Devices">What it was given by model, such as <c>H100:8</c>; null for no devices.</param>
 /// <param name="GuestOf">The job whose reservation it uses until that one can start.</param>
-/// <param name="Preempted">When it was told to leave its devices to another job; null where it never was.</param>
+/// <param name="Preempted">When it was told to leave its devices, to another job or because a node closed; null where it never was.</param>
 public sealed record AttemptRecord(
     AttemptId Id, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
     int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null, JobId? GuestOf = null,

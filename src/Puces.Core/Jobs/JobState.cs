@@ -26,7 +26,7 @@ public abstract record JobState
 
     /// <summary>The attempt has been told to end; its devices are held until every rank is known to be gone.</summary>
     /// <param name="For">The job that gets the devices, where <paramref name="Reason"/> is that.</param>
-    /// <param name="Why">Why that job, in words that follow its number.</param>
+    /// <param name="Why">Why that job, in words that follow its number; where a node closes, which and until when.</param>
     public sealed record Stopping(Allocation Allocation, DateTimeOffset Since, DateTimeOffset? Started, StopReason Reason, JobId? For = null, string? Why = null) : JobState;
 
     /// <summary>Nothing more will happen. <paramref name="Started"/> is the last attempt's; null if none ever ran.</summary>
@@ -68,6 +68,8 @@ public enum StopReason
     RankLost,
     /// <summary>Another job gets its devices; it goes on later from its checkpoint.</summary>
     Preempted,
+    /// <summary>A node that it holds has closed; it goes on later from its checkpoint.</summary>
+    Closed,
 }
 
 /// <summary>What is kept for a job that cannot start yet.</summary>

@@ -45,18 +45,18 @@ public static class HistoryTrace
     }
 
     /// <summary>The nodes: equal ones that follow each other are one group.</summary>
-    public static IReadOnlyList<NodeGroup> Pool(IEnumerable<HistoryNode> nodes)
+    public static IReadOnlyList<NodeGroup> Pool(HistoryPage page)
     {
-        var groups = new List<NodeGroup>();
+        var (nodes, windows, groups) = (page.Nodes, page.Windows ?? [], new List<NodeGroup>());
         foreach (var seen in nodes.OrderBy(n => n.Id, StringComparer.Ordinal))
         {
-            Device[] devices = [.. seen.Devices.Select(d => new Device(d.Index, d.Model, d.Vendor, new(d.Memory)))];
+            Device[] devices = [.. seen.Devices.Select(d => new Device(d.Index, d.Model, d.Vendor, new(d.Memory), Island: d.Island))];
             var model = devices.Select(d => d.Model).Distinct().Take(2).Count() == 1 ? devices[0].Model : "";
-            var node = new Node(seen.Id, seen.Pool, devices, (int)Math.Round(seen.Cpus * 1000), new(seen.Memory), IsVirtual: true, IsUp: true, default);
+            var node = new Node(seen.Id, seen.Pool, devices, (int)Math.Round(seen.Cpus * 1000), new(seen.Memory), IsVirtual: true, IsUp: true, default, Place: seen.Place);
             if (groups.Count > 0 && groups[^1].Recorded![0] is var last && last.Pool == node.Pool && last.MilliCpus == node.MilliCpus && last.Memory == node.Memory
                 && last.Devices.SequenceEqual(node.Devices))
                 groups[^1] = groups[^1] with { Nodes = groups[^1].Nodes + 1, Recorded = [.. groups[^1].Recorded!, node] };
-            else groups.Add(new(1, devices.Length, model, node.MilliCpus, node.Memory) { Recorded = [node] });
+            else groups.Add(new(1, devices.Length, model, node.MilliCpus, node.Memory) { Recorded = [node], Windows = windows });
         }
         return groups;
     }

@@ -19,6 +19,18 @@ public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", 
     /// <summary>The nodes themselves, where they are known; the first <see cref="Nodes"/> of them count.</summary>
     public IReadOnlyList<Node>? Recorded { get; init; }
 
+    /// <summary>
+    /// When nodes of it are closed. Of nodes that are not recorded each window is about all of the group, and its times are since 1970 where
+    /// the trace's are since its first submission.
+    /// </summary>
+    public IReadOnlyList<Window> Windows { get; init; } = [];
+
+    /// <summary>So many devices of a node at a time are joined by fast links; zero for none.</summary>
+    public int Islands { get; init; }
+
+    /// <summary>So many nodes at a time stand in one rack; zero where nobody said.</summary>
+    public int Racks { get; init; }
+
     /// <summary>Whether a job that asks for that model, or for several with <c>|</c> between, may run here.</summary>
     public bool Takes(string accelerator)
     {
@@ -43,7 +55,7 @@ public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", 
         return true;
     }
 
-    /// <summary>Reads nodes, one a line under <c>sn,cpu_milli,memory_mib,gpu,model</c>, or groups, one a line such as <c>16x8:H100</c>.</summary>
+    /// <summary>Reads nodes, one a line under <c>sn,cpu_milli,memory_mib,gpu,model</c>, or groups, one a line such as <c>16x8:H100</c>, with <c>opens 2d</c>, <c>closes 30d</c> or <c>closed 2d..2d4h</c> behind.</summary>
     /// <exception cref="TraceException">A line is wrong, or there is none.</exception>
     public static IReadOnlyList<NodeGroup> Read(TextReader text, string file)
     {
@@ -73,9 +85,37 @@ public sealed record NodeGroup(int Nodes, int Devices, string Accelerator = "", 
         {
             var written = line.Split('#')[0].Trim();
             if (written.Length == 0) return;
-            groups.Add(TryParse(written, out var group) ? group : throw new TraceException(file, number, $"'{written}' is no group of nodes; write such as 16x8:H100, or a table under sn,cpu_milli,memory_mib,gpu,model"));
+            var words = written.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (!TryParse(words[0], out var group)) throw new TraceException(file, number, $"'{written}' is no group of nodes; write such as 16x8:H100, or a table under sn,cpu_milli,memory_mib,gpu,model");
+            groups.Add(group.With(words) ?? throw new TraceException(
+                file, number, $"'{written}': write behind the nodes opens 2d, closes 30d or closed 2d..2d4h, since the first submission, islands 4 (devices) or racks 8 (nodes)"));
         }
     }
+
+    /// <summary>The group with what is said behind it; null where that cannot be read.</summary>
+    private NodeGroup? With(string[] words)
+    {
+        var group = this;
+        for (var i = 1; i < words.Length; i += 2)
+        {
+            var next = (words[i], i + 1 < words.Length ? words[i + 1].Split("..") : []) switch
+            {
+                ("opens", [var t]) when Since(t) is { } at => group.Closed(null, at),
+                ("closes", [var t]) when Since(t) is { } at => group.Closed(at, null),
+                ("closed", [var f, var t]) when Since(f) < Since(t) => group.Closed(Since(f), Since(t)),
+                ("islands", [var n]) when int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out var size) && size > 0 => group with { Islands = size },
+                ("racks", [var n]) when int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out var size) && size > 0 => group with { Racks = size },
+                _ => null,
+            };
+            if (next is null) return null;
+            group = next;
+        }
+        return group;
+
+        static DateTimeOffset? Since(string text) => Durations.TryParse(text, out var time) ? DateTimeOffset.UnixEpoch + time : null;
+    }
+
+    private NodeGroup Closed(DateTimeOffset? from, DateTimeOffset? to) => this with { Windows = [.. Windows, new(0, "", "", DateTimeOffset.MinValue, From: from, To: to)] };
 
     /// <summary>The pool without some nodes; null where it has not so many of that kind.</summary>
     public static IReadOnlyList<NodeGroup>? Without(IReadOnlyList<NodeGroup> pool, NodeGroup gone)

@@ -16,8 +16,12 @@ internal sealed class ReplayPool
         _sizes = [.. nodes.Select(n => n.Devices).Distinct()];
         (_hasCpus, _hasMemory) = (nodes.Any(n => n.MilliCpus > 0), nodes.Any(n => n.Memory.Bytes > 0));
         var number = 0;
+        var windows = new List<Window>();
         foreach (var group in nodes)
         {
+            // A group with windows of its own is a pool of its own.
+            var pool = group is { Windows.Count: > 0, Recorded: null } ? $"replay-{number}" : "replay";
+            foreach (var window in group.Windows) windows.Add(group.Recorded is null ? window with { Number = -1 - windows.Count, Pool = pool } : window);
             if (group.Recorded is { } recorded)
             {
                 foreach (var node in recorded.Take(group.Nodes)) Grid.Set(node);
@@ -25,11 +29,21 @@ internal sealed class ReplayPool
             }
             var model = group.Accelerator.Length == 0 ? "any" : group.Accelerator;
             var accelerator = Accelerators.Find(model);
-            Device[] devices = [.. Enumerable.Range(0, group.Devices).Select(i => new Device(i, model, accelerator?.Vendor ?? "any", accelerator?.Memory ?? default))];
+            Device[] devices = [.. Enumerable.Range(0, group.Devices).Select(i => new Device(i, model, accelerator?.Vendor ?? "any", accelerator?.Memory ?? default, Island: group.Islands > 0 ? i / group.Islands : null))];
+            var first = number;
             for (var i = 0; i < group.Nodes; i++)
-                Grid.Set(new($"replay/{number++:D7}", "replay", devices, group.MilliCpus, group.Memory, IsVirtual: true, IsUp: true, default));
+                Grid.Set(new($"{pool}/{number++:D7}", pool, devices, group.MilliCpus, group.Memory, IsVirtual: true, IsUp: true, default,
+                    Place: group.Racks > 0 ? $"{first}/rack{i / group.Racks}" : null));
         }
+        var news = windows.Distinct().Select(w => (At: Clock(w.Announced), Window: w with { Removed = null }))
+            .Concat(windows.Distinct().Where(w => w.Removed is not null).Select(w => (At: Clock(w.Removed!.Value), Window: w)));
+        News = [.. news.OrderBy(n => n.At).ThenBy(n => n.Window.Number)];
     }
+
+    private static TimeSpan Clock(DateTimeOffset at) => at - DateTimeOffset.UnixEpoch;
+
+    /// <summary>Windows with when they became known, and again with when they were removed; in this order.</summary>
+    public IReadOnlyList<(TimeSpan At, Window Window)> News { get; }
 
     public Grid Grid { get; } = new();
 

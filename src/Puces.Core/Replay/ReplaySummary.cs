@@ -20,7 +20,7 @@ namespace Puces.Core.Replay;
 /// <param name="Utilisation">Share of the pool's device time, over the makespan, that jobs held; 0 to 1.</param>
 /// <param name="Fragmentation">Mean share of the free devices that the first waiting job could not use, while one waited; 0 to 1.</param>
 /// <param name="WorstProjectFtf">Finish-time fairness of the worst project: see <see cref="ReplayBaseline.WorstFinishTimeFairness"/>.</param>
-/// <param name="Preemptions">Attempts stopped for another job.</param>
+/// <param name="Preemptions">Attempts stopped for another job, or because a node closed.</param>
 /// <param name="WorkLost">Device time spent on checkpoints, moves and restarts.</param>
 /// <param name="BoundMeanJct">No schedule has a smaller mean completion time: see <see cref="LowerBound.MeanJct"/>.</param>
 /// <param name="Cpu">CPU time that the replay took.</param>

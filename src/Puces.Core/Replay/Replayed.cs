@@ -6,7 +6,7 @@ namespace Puces.Core.Replay;
 /// <param name="Starts">When each job first started, in the order of the trace.</param>
 /// <param name="Ends">When each job ended, in the order of the trace.</param>
 /// <param name="Use">The pool over time, thinned to at most some thousand points.</param>
-/// <param name="Preemptions">Attempts that were stopped for another job.</param>
+/// <param name="Preemptions">Attempts that were stopped for another job, or because a node closed.</param>
 /// <param name="WorkLost">Device time spent on checkpoints, moves and restarts instead of on work.</param>
 /// <param name="DeviceTime">Device time held by jobs.</param>
 /// <param name="Fragmentation">Mean share of the free devices that the first waiting job could not use, while one waited; 0 to 1.</param>

@@ -19,6 +19,8 @@ public sealed partial class Replayer
     private readonly Grid _grid;
     private readonly ReplayPool _pool;
     private readonly Course[] _runs;
+    private readonly int _devices;
+    private int _told;
     // What is taken from the trace's clock: all of it where only differences matter, nothing where the scheduler's ticks are moments of the day.
     private readonly TimeSpan _zero;
     private readonly TimeSpan _first;
@@ -48,6 +50,7 @@ public sealed partial class Replayer
     {
         _pool = new(nodes);
         _grid = _pool.Grid;
+        _devices = _grid.Devices;
         (_jobs, _costs, _scheduler) = (jobs, costs, new(policy, _grid));
         _runs = new Course[jobs.Count];
         var first = jobs.Count > 0 ? jobs[0].Submitted : default;
@@ -66,11 +69,13 @@ public sealed partial class Replayer
     {
         var (arrived, ended) = (0, 0);
         TimeSpan? look = null;
+        Know(_first);
         while (ended < _jobs.Count)
         {
             var next = arrived < _jobs.Count ? _jobs[arrived].Submitted - _zero : TimeSpan.MaxValue;
             if (_ends.TryPeek(out _, out var end) && end.At < next.Ticks) next = new(end.At);
             if (look is { } at && at < next) next = at;
+            if (_told < _pool.News.Count && _pool.News[_told].At < next) next = _pool.News[_told].At;
             if (next == TimeSpan.MaxValue) throw Stuck();
             _now = next;
             while (_ends.TryPeek(out var ending, out end) && end.At == next.Ticks)
@@ -81,14 +86,21 @@ public sealed partial class Replayer
                 else End(ending.Job);
                 if ((++ended & 0xFFF) == 0) progress?.Invoke(ended);
             }
+            Know(_now);
             for (; arrived < _jobs.Count && _jobs[arrived].Submitted - _zero == next; arrived++) Arrive(arrived);
             look = Decide();
             _use.Add(_now - _first, _grid.Devices, _grid.Devices - _grid.FreeDevices, _scheduler.WantedDevices);
         }
         progress?.Invoke(ended);
         return new(
-            _scheduler.Policy.Name, _grid.Devices, [.. _runs.Select(r => r.Start - _first)], [.. _runs.Select(r => r.End - _first)], _use.Points,
-            _preemptions, _lost, _held, _use.IdleWhileWanted(_grid.Devices), default);
+            _scheduler.Policy.Name, _devices, [.. _runs.Select(r => r.Start - _first)], [.. _runs.Select(r => r.End - _first)], _use.Points,
+            _preemptions, _lost, _held, _use.IdleWhileWanted(_devices), default);
+    }
+
+    /// <summary>Windows that are known by then.</summary>
+    private void Know(TimeSpan now)
+    {
+        for (; _told < _pool.News.Count && _pool.News[_told].At <= now; _told++) _grid.Close(_pool.News[_told].Window);
     }
 
     private void Arrive(int job)

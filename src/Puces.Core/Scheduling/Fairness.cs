@@ -168,15 +168,15 @@ public sealed partial class Scheduler
 
     /// <summary>Where the claim can start now; null where it cannot.</summary>
     /// <param name="isFull">No other claim of its shape could either.</param>
-    private IReadOnlyList<Part>? PlaceOf(Claim claim, out bool isFull)
+    private Part[]? PlaceOf(Claim claim, TimeSpan now, out bool isFull)
     {
-        isFull = true;
-        if (claim.CanYield || !_shares.HasQuotas || claim.Account is null) return grid.Place(claim.Shape, claim.Avoid, policy.IsStrict);
+        var terms = new Grid.Terms(claim.Avoid, UntilOf(claim, now));
+        isFull = claim.Avoid is null;
         foreach (var way in claim.Shape.Ways)
         {
-            if (grid.Place(way, claim.Avoid, policy.IsStrict) is not { } parts) continue;
-            isFull = false;
-            if (MayBorrow(claim.Account, TakeOf(parts), parts)) return parts;
+            var parts = grid.Place(way, terms, policy.IsStrict);
+            if (parts is not null || grid.ClosesTooSoon) isFull = false;
+            if (parts is not null && (claim.CanYield || !_shares.HasQuotas || claim.Account is null || MayBorrow(claim.Account, TakeOf(parts), parts))) return parts;
         }
         return null;
     }

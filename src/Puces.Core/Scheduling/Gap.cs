@@ -6,7 +6,7 @@ namespace Puces.Core.Scheduling;
 
 /// <summary>How what is free of one accelerator lies, and what could start on it now.</summary>
 /// <param name="Model">The accelerator.</param>
-/// <param name="Devices">Devices on nodes that are up.</param>
+/// <param name="Devices">Devices on nodes that are up and not closed.</param>
 /// <param name="Free">Of these, the ones that nobody holds.</param>
 /// <param name="Scattered">Of the free ones, those on nodes that are used in part: what a whole node is asked for cannot use.</param>
 /// <param name="OnOneNode">Devices of the largest job on one node that would start now; what is kept for others is not free to it.</param>
@@ -30,12 +30,12 @@ public sealed record Gap(string Model, int Devices, int Free, int Scattered, int
         foreach (var use in nodes)
         {
             var have = use.Node.Devices.Count(d => d.IsHealthy && d.Model == model);
-            if (!use.Node.IsUp || have == 0) continue;
+            if (!use.IsOpen || have == 0) continue;
             var left = Placement.Matching(one, use);
             (devices, free) = (devices + have, free + left);
             if (left < have) scattered += left;
         }
-        var parts = vacancies.Where(n => n.Node.IsUp).Select(n => LargestOn(n, model)).Where(n => n > 0).OrderDescending().ToList();
+        var parts = vacancies.Where(n => n.IsOpen).Select(n => LargestOn(n, model)).Where(n => n > 0).OrderDescending().ToList();
         var (over, each) = (0, 0);
         // The smallest part of a gang is what all its nodes have at least.
         for (var i = 0; i < parts.Count; i++)

@@ -15,6 +15,7 @@ public sealed partial class Grid
     // Gangs take nodes kind by kind: not in the order in which they were first seen, which is another after a restart and in replay.
     private readonly List<Kind> _inOrder = [];
     private int _largest;
+    private bool _hasIslands;
 
     /// <summary>Nodes ever seen; the indexes of parts are below it.</summary>
     public int Count => _slots.Count;
@@ -35,7 +36,7 @@ public sealed partial class Grid
 
     public int Find(string name) => _byName.GetValueOrDefault(name, -1);
 
-    /// <summary>It is up and has not left.</summary>
+    /// <summary>It is up, has not left, and is in no window.</summary>
     public bool IsOpen(int index) => _slots[index].IsOpen;
 
     internal Slot SlotAt(int index) => _slots[index];
@@ -51,11 +52,14 @@ public sealed partial class Grid
             _byName[node.Id] = index = _slots.Count;
             _slots.Add(new(index, node, kind) { Healthy = Healthy(node) });
             kind.Insert(_slots[index]);
+            Schedule(_slots[index]);
+            _slots[index].Turn(_turned);
         }
         else
         {
             var slot = _slots[index];
             Unlist(slot);
+            Leave(slot);
             slot.FreeMilliCpus += node.MilliCpus - slot.Node.MilliCpus;
             slot.FreeMemory += node.Memory.Bytes - slot.Node.Memory.Bytes;
             if (slot.Kind != kind)
@@ -66,6 +70,7 @@ public sealed partial class Grid
             }
             (slot.Node, slot.IsGone, slot.Healthy) = (node, false, Healthy(node));
         }
+        Join(_slots[index]);
         List(_slots[index]);
         Freed++;
         Layout++;
@@ -78,7 +83,7 @@ public sealed partial class Grid
         // A way knows the kinds of nodes by their order.
         foreach (var kind in _kinds) empty.Add(new Kind(kind.Index, kind.Pool, kind.Devices));
         foreach (var slot in _slots)
-            if (!slot.IsGone) empty.Set(slot.Node);
+            if (!slot.IsGone) empty.Set(slot.IsClosed ? slot.Node with { IsUp = false } : slot.Node);
         return empty;
     }
 
@@ -149,6 +154,7 @@ public sealed partial class Grid
     {
         slot.Kind.List(slot);
         if (!slot.IsOpen) return;
+        slot.Rack?.Count(slot.FreeCount, 1);
         Devices += BitOperations.PopCount(slot.Healthy);
         FreeDevices += slot.FreeCount;
     }
@@ -158,6 +164,7 @@ public sealed partial class Grid
         slot.Version++;
         slot.Kind.Unlist(slot);
         if (!slot.IsOpen) return;
+        slot.Rack?.Count(slot.FreeCount, -1);
         Devices -= BitOperations.PopCount(slot.Healthy);
         FreeDevices -= slot.FreeCount;
     }
@@ -183,13 +190,15 @@ public sealed partial class Grid
         _kinds.Add(kind);
         _inOrder.Insert(~_inOrder.BinarySearch(kind, Kind.ByDevices), kind);
         _largest = Math.Max(_largest, kind.Devices.Count);
+        _hasIslands |= kind.Islands.Count > 0;
     }
 
     private static bool Same(IReadOnlyList<Device> a, IReadOnlyList<Device> b)
     {
         if (a.Count != b.Count) return false;
         for (var i = 0; i < a.Count; i++)
-            if (a[i].Index != b[i].Index || a[i].Model != b[i].Model || a[i].Vendor != b[i].Vendor || a[i].Memory != b[i].Memory) return false;
+            if (a[i].Index != b[i].Index || a[i].Model != b[i].Model || a[i].Vendor != b[i].Vendor || a[i].Memory != b[i].Memory
+                || a[i].Island != b[i].Island) return false;
         return true;
     }
 }

@@ -16,9 +16,18 @@ public sealed partial class Grid
     public IReadOnlyList<Part>? Place(Shape shape, IReadOnlySet<string>? avoid = null, bool restOnFreest = false)
     {
         foreach (var way in shape.Ways)
-            if (Place(way, avoid, restOnFreest) is { } parts) return parts;
+            if (Place(way, new(avoid), restOnFreest) is { } parts) return parts;
         return null;
     }
+
+    /// <summary>What a claim asks of a node beside room on it.</summary>
+    /// <param name="Avoid">Names of nodes that it shall not be given; null for none.</param>
+    /// <param name="Until">The node must not close before that.</param>
+    /// <param name="IsWhole">The devices must be in one island.</param>
+    internal readonly record struct Terms(IReadOnlySet<string>? Avoid, TimeSpan Until = default, bool IsWhole = false);
+
+    /// <summary>The last look passed a node over because it closes before the claim would be done with it.</summary>
+    internal bool ClosesTooSoon { get; private set; }
 
     /// <summary>Nodes that are up and could take one part of a way now, whole parts only.</summary>
     public int CountFitting(Way way)
@@ -29,7 +38,7 @@ public sealed partial class Grid
             if (MaskOf(way, kind) == 0 && way.Devices > 0) continue;
             for (var free = way.Devices; free <= kind.Devices.Count; free++)
                 for (var at = kind.With(free).From(0); at >= 0; at = kind.With(free).From(at + 1))
-                    if (Fits(kind.Members[at], way, way.Devices, null)) count++;
+                    if (Fits(kind.Members[at], way, way.Devices, default)) count++;
         }
         return count;
     }
@@ -51,20 +60,20 @@ public sealed partial class Grid
     public bool CouldCarry(Way way, int node)
     {
         var slot = _slots[node];
-        return !slot.IsGone && Allows(way, slot.Kind)
+        return !slot.IsGone && !slot.IsClosedForGood && Allows(way, slot.Kind)
             && BitOperations.PopCount(slot.Healthy & MaskOf(way, slot.Kind)) >= Math.Max(way.Devices, way.Share > 0 ? 1 : 0)
             && Least(way, way.Devices, slot.Node) <= slot.Node.MilliCpus && way.Memory.Bytes <= slot.Node.Memory.Bytes;
     }
 
     /// <summary>The parts as they would be held, with the CPUs and memory of the nodes; null where one does not fit.</summary>
-    internal Part[]? CanHold(Way way, IReadOnlyList<Part> parts)
+    internal Part[]? CanHold(Way way, IReadOnlyList<Part> parts, TimeSpan until)
     {
         var held = new Part[parts.Count];
         for (var i = 0; i < held.Length; i++)
         {
             var slot = _slots[parts[i].Node];
             var devices = BitOperations.PopCount(parts[i].Devices);
-            if (!slot.IsOpen || (slot.Free & parts[i].Devices) != parts[i].Devices
+            if (!IsOpenUntil(slot.Index, until) || (slot.Free & parts[i].Devices) != parts[i].Devices
                 || Least(way, devices, slot.Node) > slot.FreeMilliCpus || way.Memory.Bytes > slot.FreeMemory) return null;
             held[i] = parts[i] with { MilliCpus = Cpus(way, devices, slot), Memory = way.Memory.Bytes };
         }
@@ -157,6 +166,9 @@ public sealed partial class Grid
     /// <summary>Devices of a node that are free and will do.</summary>
     internal ulong FreeOf(Way way, int node) => _slots[node].Free & MaskOf(way, _slots[node].Kind);
 
+    /// <summary>So many of these devices of a node, in as few islands as possible.</summary>
+    internal ulong Choose(int node, ulong devices, int count) => Islands.Take(devices, count, _slots[node].Kind.Islands);
+
     /// <summary>The same once these have left.</summary>
     internal ulong FreeWithout(Way way, int node, IEnumerable<Claim> leaving)
     {
@@ -169,11 +181,12 @@ public sealed partial class Grid
     }
 
     /// <summary>The same for one way: a need is met by devices of one model, of the least capable that will do and are free; of several models only where none has enough.</summary>
-    internal Part[]? Place(Way way, IReadOnlySet<string>? avoid, bool restOnFreest)
+    internal Part[]? Place(Way way, in Terms terms, bool restOnFreest)
     {
+        ClosesTooSoon = false;
         foreach (var narrow in NarrowedOf(way))
-            if (PlaceAny(narrow, avoid, restOnFreest) is { } parts) return parts;
-        return PlaceAny(way, avoid, restOnFreest);
+            if (PlaceAny(narrow, terms, restOnFreest) is { } parts) return parts;
+        return PlaceAny(way, terms, restOnFreest);
     }
 
     private Way[] NarrowedOf(Way way)
@@ -189,29 +202,25 @@ public sealed partial class Grid
         return way.Narrowed;
     }
 
-    private Part[]? PlaceAny(Way way, IReadOnlySet<string>? avoid, bool restOnFreest)
+    private Part[]? PlaceAny(Way way, in Terms terms, bool restOnFreest)
     {
-        if (way.Share > 0) return PlaceShare(way, avoid);
+        if (way.Share > 0) return PlaceShare(way, terms);
         if (way.Total > FreeDevices) return null;
-        if (way is { Nodes: 1, Rest: 0 }) return Tightest(way, way.Devices, avoid) is { } slot ? [PartOn(slot, way, way.Devices)] : null;
+        if (way is { Nodes: 1, Rest: 0 }) return Tightest(way, way.Devices, terms) is { } slot ? [PartOn(slot, way, way.Devices)] : null;
 
         _found.Clear();
-        for (var free = way.Devices; free <= _largest && _found.Count < way.Nodes; free++)
+        if (_hasPlaces && way.Nodes > 1) FindNear(way, terms);
+        else
         {
-            foreach (var kind in _inOrder)
-            {
-                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
-                var set = kind.With(free);
-                for (var at = set.From(0); at >= 0 && _found.Count < way.Nodes; at = set.From(at + 1))
-                    if (Fits(kind.Members[at], way, way.Devices, avoid)) _found.Add(PartOn(kind.Members[at], way, way.Devices));
-            }
+            if (_hasIslands && way.Devices > 1) FindTight(way, terms with { IsWhole = true });
+            FindTight(way, terms);
         }
         if (_found.Count < way.Nodes) return null;
         if (way.Rest > 0)
         {
             // The nodes chosen for whole parts are out of the question for the rest.
             Hold(_found);
-            var rest = restOnFreest ? Freest(way, way.Rest, avoid) : Tightest(way, way.Rest, avoid);
+            var rest = restOnFreest ? Freest(way, way.Rest, terms) : Tightest(way, way.Rest, terms);
             if (rest is not null && _found.Exists(p => p.Node == rest.Index)) rest = null;
             var part = rest is null ? default : PartOn(rest, way, way.Rest);
             foreach (var held in _found) Change(held, 1);
@@ -221,22 +230,54 @@ public sealed partial class Grid
         return [.. _found];
     }
 
-    private Slot? Tightest(Way way, int devices, IReadOnlySet<string>? avoid)
+    /// <summary>Adds the nodes with the fewest free devices that are enough, as many as the way still needs.</summary>
+    private void FindTight(Way way, in Terms terms)
     {
-        for (var free = devices; free <= _largest; free++)
+        var known = _found.Count;
+        for (var free = way.Devices; free <= _largest && _found.Count < way.Nodes; free++)
+        {
+            foreach (var kind in _inOrder)
+            {
+                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
+                if (!terms.IsWhole || kind.Islands.Count == 0) Take(kind, kind.With(free), terms);
+                else for (var joined = way.Devices; joined <= free; joined++) Take(kind, kind.With(free, joined), terms);
+            }
+        }
+
+        void Take(Kind kind, NodeSet set, in Terms terms)
+        {
+            for (var at = set.From(0); at >= 0 && _found.Count < way.Nodes; at = set.From(at + 1))
+                if (Fits(kind.Members[at], way, way.Devices, terms) && !IsFound(kind.Members[at], known)) _found.Add(PartOn(kind.Members[at], way, way.Devices));
+        }
+    }
+
+    private bool IsFound(Slot slot, int known)
+    {
+        for (var i = 0; i < known; i++)
+            if (_found[i].Node == slot.Index) return true;
+        return false;
+    }
+
+    /// <summary>The node with the fewest free devices that are enough: first among those where fast links join as many.</summary>
+    private Slot? Tightest(Way way, int devices, in Terms terms) =>
+        (_hasIslands && devices > 1 ? Tightest(way, devices, terms with { IsWhole = true }, devices) : null) ?? Tightest(way, devices, terms, devices);
+
+    private Slot? Tightest(Way way, int devices, in Terms terms, int least)
+    {
+        for (var free = least; free <= _largest; free++)
         {
             Slot? best = null;
             foreach (var kind in _kinds)
             {
                 if (free > kind.Devices.Count || !Serves(way, kind)) continue;
-                if (First(kind, free, way, devices, avoid) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
+                if (First(kind, free, way, devices, terms) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
             }
             if (best is not null) return best;
         }
         return null;
     }
 
-    private Slot? Freest(Way way, int devices, IReadOnlySet<string>? avoid)
+    private Slot? Freest(Way way, int devices, in Terms terms)
     {
         for (var free = _largest; free >= devices; free--)
         {
@@ -244,21 +285,29 @@ public sealed partial class Grid
             foreach (var kind in _kinds)
             {
                 if (free > kind.Devices.Count || !Serves(way, kind)) continue;
-                if (First(kind, free, way, devices, avoid) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
+                if (First(kind, free, way, devices, terms) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
             }
             if (best is not null) return best;
         }
         return null;
     }
 
-    private Slot? First(Kind kind, int free, Way way, int devices, IReadOnlySet<string>? avoid)
+    private Slot? First(Kind kind, int free, Way way, int devices, in Terms terms)
+    {
+        if (!terms.IsWhole || kind.Islands.Count == 0) return First(kind, kind.With(free), way, devices, terms);
+        Slot? best = null;
+        for (var joined = devices; joined <= free; joined++)
+            if (First(kind, kind.With(free, joined), way, devices, terms) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
+        return best;
+    }
+
+    private Slot? First(Kind kind, NodeSet set, Way way, int devices, in Terms terms)
     {
         Slot? best = null;
-        var set = kind.With(free);
         for (var at = set.From(0); at >= 0; at = set.From(at + 1))
         {
             var slot = kind.Members[at];
-            if (!Fits(slot, way, devices, avoid)) continue;
+            if (!Fits(slot, way, devices, terms)) continue;
             if (devices > 0) return slot;
             if (best is null || Goes(slot, best, devices)) best = slot;
         }
@@ -271,7 +320,7 @@ public sealed partial class Grid
             ? slot.FreeMilliCpus < before.FreeMilliCpus
             : string.CompareOrdinal(slot.Node.Id, before.Node.Id) < 0;
 
-    private Part[]? PlaceShare(Way way, IReadOnlySet<string>? avoid)
+    private Part[]? PlaceShare(Way way, in Terms terms)
     {
         // The shared device with the least left that is enough, so that whole devices stay whole.
         var (least, on, device) = (1001, default(Slot), 0);
@@ -281,36 +330,35 @@ public sealed partial class Grid
             for (var at = kind.Sharing.From(0); at >= 0; at = kind.Sharing.From(at + 1))
             {
                 var slot = kind.Members[at];
-                if (!Fits(slot, way, 0, avoid)) continue;
+                if (!Fits(slot, way, 0, terms)) continue;
                 foreach (var (index, left) in slot.Shared!)
                     if (left >= way.Share && (slot.Healthy & ~slot.Promised & MaskOf(way, kind)) >> index << 63 != 0
                         && (left < least || left == least && (on is null || Goes(slot, on, 1) || slot == on && index < device))) (least, on, device) = (left, slot, index);
             }
         }
         if (on is not null) return [new(on.Index, 1UL << device, way.Share, Cpus(way, 1, on), way.Memory.Bytes)];
-        return Tightest(way, 1, avoid) is { } whole ? [PartOn(whole, way, 1) with { Share = way.Share }] : null;
+        return Tightest(way, 1, terms) is { } whole ? [PartOn(whole, way, 1) with { Share = way.Share }] : null;
     }
 
     private Part PartOn(Slot slot, Way way, int devices)
     {
-        var free = slot.Free & MaskOf(way, slot.Kind);
-        var taken = 0UL;
-        for (var i = 0; i < devices; i++)
-        {
-            var lowest = free & (~free + 1);
-            taken |= lowest;
-            free ^= lowest;
-        }
+        var taken = Islands.Take(slot.Free & MaskOf(way, slot.Kind), devices, slot.Kind.Islands);
         return new(slot.Index, taken, 0, Cpus(way, devices, slot), way.Memory.Bytes);
     }
 
     private static int Cpus(Way way, int devices, Slot slot) =>
         way.MilliCpus > 0 ? way.MilliCpus : Math.Min(Placement.Portion(Milli(way, devices), slot.Node), slot.FreeMilliCpus);
 
-    private bool Fits(Slot slot, Way way, int devices, IReadOnlySet<string>? avoid) =>
-        (devices == 0 || BitOperations.PopCount(slot.Free & MaskOf(way, slot.Kind)) >= devices)
-        && Least(way, devices, slot.Node) <= slot.FreeMilliCpus && way.Memory.Bytes <= slot.FreeMemory
-        && (avoid is null || !avoid.Contains(slot.Node.Id));
+    private bool Fits(Slot slot, Way way, int devices, in Terms terms)
+    {
+        if (devices > 0 && BitOperations.PopCount(slot.Free & MaskOf(way, slot.Kind)) < devices
+            || Least(way, devices, slot.Node) > slot.FreeMilliCpus || way.Memory.Bytes > slot.FreeMemory
+            || terms.Avoid is { } avoid && avoid.Contains(slot.Node.Id)
+            || terms.IsWhole && !Islands.IsWhole(slot.Free & MaskOf(way, slot.Kind), devices, slot.Kind.Islands)) return false;
+        if (slot.ClosesAt >= terms.Until) return true;
+        ClosesTooSoon = true;
+        return false;
+    }
 
     private static int Least(Way way, int devices, Node node) =>
         way.MilliCpus > 0 ? way.MilliCpus : Placement.Least(Milli(way, devices), node);

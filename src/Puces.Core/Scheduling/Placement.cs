@@ -17,7 +17,7 @@ public static class Placement
         {
             var fitting = new List<(NodeUse Use, Share Share)>();
             foreach (var use in candidates)
-                if (use.Node.IsUp && Allows(request, use.Node) && Take(request, gpu, use) is { } share) fitting.Add((use, share));
+                if (use.IsOpen && Allows(request, use.Node) && Take(request, gpu, use) is { } share) fitting.Add((use, share));
             if (fitting.Count < request.Nodes) continue;
             fitting.Sort((a, b) => Tightness(a.Use, a.Share).CompareTo(Tightness(b.Use, b.Share)) is var order and not 0
                 ? order : string.CompareOrdinal(a.Use.Node.Id, b.Use.Node.Id));

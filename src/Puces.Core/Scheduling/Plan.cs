@@ -37,13 +37,13 @@ public sealed class Plan
     }
 }
 
-/// <summary>A claim that shall leave its devices to another.</summary>
+/// <summary>A claim that shall leave its devices.</summary>
 /// <param name="Victim">Who leaves, and goes on later.</param>
-/// <param name="For">Who gets them.</param>
+/// <param name="For">Who gets them; null where their node closes.</param>
 /// <param name="Cause">Why.</param>
-public readonly record struct Stop(Claim Victim, Claim For, StopCause Cause);
+public readonly record struct Stop(Claim Victim, Claim? For, StopCause Cause);
 
-/// <summary>Why one leaves its devices to another.</summary>
+/// <summary>Why one leaves its devices.</summary>
 public enum StopCause
 {
     /// <summary>Of one project, and likely to end sooner.</summary>
@@ -56,6 +56,8 @@ public enum StopCause
     Share,
     /// <summary>The devices were reserved for it, and used only until it could start.</summary>
     Reserved,
+    /// <summary>A node that it holds has closed: nobody gets them now.</summary>
+    Closed,
 }
 
 /// <summary>The causes in plain words.</summary>

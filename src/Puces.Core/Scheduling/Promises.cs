@@ -72,7 +72,7 @@ public sealed partial class Scheduler
             if (!promise.IsWhole && isAwaited) continue;
             var isWhole = promise.IsWhole;
             grid.LetGo(promise.AllKept());
-            var parts = isWhole ? grid.CanHold(promise.Way, promise.Parts) : null;
+            var parts = isWhole ? grid.CanHold(promise.Way, promise.Parts, UntilOf(promise.For, now)) : null;
             if (parts is null && isAwaited)
             {
                 // Its devices are all there; CPUs or memory of those who leave are not.

@@ -60,8 +60,8 @@ public sealed partial class Scheduler
     {
         if (!policy.Reserves || _wanted >= MostReservations || claim.Shape.Ways[0].Share > 0) return;
         var reservation = ReservationOf(claim);
-        if (reservation is null && IsSame(_unreserved, claim.Shape)) return;
-        if (reservation is null || reservation.At <= now || Array.Exists(reservation.Nodes, n => !grid.IsOpen(n)))
+        if (reservation is null && !grid.HasWindows && IsSame(_unreserved, claim.Shape)) return;
+        if (reservation is null || reservation.At <= now || Array.Exists(reservation.Nodes, n => !grid.IsUp(n) || grid.OpenFrom(n, reservation.At, StayOf(claim, now)) != reservation.At))
         {
             if (Earliest(claim, now) is not { } earliest)
             {
@@ -92,10 +92,12 @@ public sealed partial class Scheduler
         _reservations.Add(new(claim, way, [.. reserved.Nodes], reserved.At));
     }
 
+    // Where the node closes before it is wanted nothing is kept: who starts there is gone by then.
     private void KeepFree(Reservation reservation)
     {
         foreach (var node in reservation.Nodes)
         {
+            if (!grid.IsOpenUntil(node, reservation.At)) continue;
             if (grid.FreePart(node, reservation.Way) is { } part) reservation.Kept.Add(part);
             // Nor are further parts of shared devices given out there: the last of them would end later.
             reservation.Kept.AddRange(grid.SharesLeft(node, reservation.Way));
@@ -142,15 +144,15 @@ public sealed partial class Scheduler
         {
             var way = ways[i];
             if (way.Rest > 0 || way.Share > 0) continue;
-            FindTimes(way, ref _rooms[claim.Shape.Index][i], now);
+            FindTimes(way, ref _rooms[claim.Shape.Index][i], now, StayOf(claim, now));
             if (_times.Count < way.Nodes) continue;
             if (_times[way.Nodes - 1].At is var at && at < (best?.At ?? TimeSpan.MaxValue)) best = new(claim, way, [.. _times.Select(t => t.Node)], at);
         }
         return best;
     }
 
-    /// <summary>The nodes that have room first, as many as the way needs: by time, then by index.</summary>
-    private void FindTimes(Way way, ref RoomTime[] rooms, TimeSpan now)
+    /// <summary>The nodes that have room first, for so long, as many as the way needs: by time, then by name.</summary>
+    private void FindTimes(Way way, ref RoomTime[] rooms, TimeSpan now, TimeSpan stay)
     {
         if (rooms.Length < grid.Count)
         {
@@ -165,7 +167,7 @@ public sealed partial class Scheduler
             ref var room = ref rooms[node];
             if (room.Version != grid.SlotAt(node).Version || room.Due <= now.Ticks) room = RoomAt(node, way, now);
             if (room.At == RoomTime.NoNode) continue;
-            var at = room.At == RoomTime.Now ? now : new(room.At);
+            if (grid.OpenFrom(node, room.At == RoomTime.Now ? now : new(room.At), stay) is not { } at) continue;
             if (_times.Count == way.Nodes)
             {
                 if (!Goes(at, node, _times[^1])) continue;
@@ -185,7 +187,7 @@ public sealed partial class Scheduler
     private RoomTime RoomAt(int node, Way way, TimeSpan now)
     {
         var version = grid.SlotAt(node).Version;
-        if (!grid.IsOpen(node) || !grid.CouldCarry(way, node)) return new(version, RoomTime.NoNode, RoomTime.Never);
+        if (!grid.IsUp(node) || !grid.CouldCarry(way, node)) return new(version, RoomTime.NoNode, RoomTime.Never);
         var room = grid.RoomOn(way, node);
         if (room.IsEnough) return new(version, RoomTime.Now, RoomTime.Never);
         _leaving.Clear();
@@ -228,7 +230,7 @@ public sealed partial class Scheduler
         if (_wanted == 0) return false;
         // Whether one that may be stopped is welcome depends on its shape alone.
         var isLikeOthers = claim is { CanYield: true, Avoid: null } && claim.Shape.Ways[0].Devices > 0;
-        if (isLikeOthers && IsSame(_unwelcome, claim.Shape)) return false;
+        if (isLikeOthers && !grid.HasWindows && IsSame(_unwelcome, claim.Shape)) return false;
         var isWelcome = false;
         foreach (var reservation in _reservations)
         {
@@ -241,7 +243,7 @@ public sealed partial class Scheduler
             if (isLikeOthers) Note(_unwelcome, claim.Shape);
             return false;
         }
-        var parts = PlaceOf(claim, out _);
+        var parts = PlaceOf(claim, now, out _);
         if (parts is not null)
         {
             Unwait(claim);
@@ -265,13 +267,14 @@ public sealed partial class Scheduler
     private bool TryEvict(Claim claim, Reservation reservation, TimeSpan now)
     {
         var way = reservation.Way;
-        if (way.Devices == 0) return false;
+        var until = UntilOf(claim, now);
+        if (way.Devices == 0 || !Array.TrueForAll(reservation.Nodes, n => grid.IsOpenUntil(n, until))) return false;
         var parts = new Part[reservation.Nodes.Length];
         for (var i = 0; i < parts.Length; i++)
         {
             var devices = grid.FreeWithout(way, reservation.Nodes[i], On(reservation.Nodes[i]).Where(h => h is { GuestOf: not null, CanYield: true, IsLeaving: false }));
             if (BitOperations.PopCount(devices) < way.Devices) return false;
-            parts[i] = new(reservation.Nodes[i], Lowest(devices, way.Devices), 0, 0, 0);
+            parts[i] = new(reservation.Nodes[i], grid.Choose(reservation.Nodes[i], devices, way.Devices), 0, 0, 0);
         }
         var plan = _plan.Stops.Count;
         foreach (var part in parts)
@@ -282,7 +285,7 @@ public sealed partial class Scheduler
         return true;
     }
 
-    private void Dismiss(Claim victim, Claim by, StopCause cause)
+    private void Dismiss(Claim victim, Claim? by, StopCause cause)
     {
         victim.IsLeaving = true;
         Discount(victim, -1);

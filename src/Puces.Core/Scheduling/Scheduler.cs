@@ -102,8 +102,11 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     public Plan Decide(TimeSpan now)
     {
         _plan.Clear();
+        grid.Turn(now);
         Settle(now);
+        if (grid.HasWindows) EmptyClosed();
         Fulfil(now);
+        _plan.Look = grid.NextTurn;
         if (_waiting.Count == 0) return _plan;
         // Ticks are moments of the clock, not of this object: whoever takes over has the same.
         var last = policy.Tick is { } tick ? new TimeSpan(now.Ticks - now.Ticks % tick.Ticks) : _ticked;
@@ -125,7 +128,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
             }
             while (_isChanged && _waiting.Count > 0);
         }
-        _plan.Look = _waiting.Count > 0 && IsTimed && policy.Tick is { } next ? last + next : null;
+        if (_waiting.Count > 0 && IsTimed && policy.Tick is { } next && (_plan.Look is not { } turn || last + next < turn)) _plan.Look = last + next;
         return _plan;
     }
 
@@ -204,9 +207,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         var shape = claim.Shape;
         while (_blocked.Count <= shape.Index) _blocked.Add(-1);
         if (_blocked[shape.Index] == _pass) return false;
-        if (PlaceOf(claim, out var isFull) is not { } parts)
+        if (PlaceOf(claim, now, out var isFull) is not { } parts)
         {
-            if (claim.Avoid is null && isFull) _blocked[shape.Index] = _pass;
+            if (isFull) _blocked[shape.Index] = _pass;
             return false;
         }
         Unwait(claim);

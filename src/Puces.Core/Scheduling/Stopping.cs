@@ -35,8 +35,9 @@ public sealed partial class Scheduler
     {
         if (way.Rest > 0) return null;
         _clearings.Clear();
+        var until = UntilOf(claim, now);
         for (var node = 0; node < grid.Count; node++)
-            if (grid.IsOpen(node) && grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
+            if (grid.IsOpenUntil(node, until) && grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
         if (_clearings.Count < way.Nodes) return null;
         _clearings.Sort((a, b) => a.Least != b.Least ? b.Least.CompareTo(a.Least) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
         if (Choose(claim, way, now) is not { } chosen) return null;
@@ -47,7 +48,7 @@ public sealed partial class Scheduler
             var devices = grid.FreeWithout(way, node, victims);
             foreach (var victim in victims)
                 if (!victim.IsLeaving && CauseOf(victim, claim, way, now) is { } cause) Dismiss(victim, claim, cause);
-            parts[i] = new(node, Lowest(devices, way.Devices), 0, 0, 0);
+            parts[i] = new(node, grid.Choose(node, devices, way.Devices), 0, 0, 0);
         }
         return parts;
     }
@@ -75,16 +76,4 @@ public sealed partial class Scheduler
     private List<Claim> On(int node) => node < _onNode.Count ? _onNode[node] : Nobody;
 
     private static readonly List<Claim> Nobody = [];
-
-    private static ulong Lowest(ulong devices, int count)
-    {
-        var taken = 0UL;
-        for (var i = 0; i < count; i++)
-        {
-            var lowest = devices & (~devices + 1);
-            taken |= lowest;
-            devices ^= lowest;
-        }
-        return taken;
-    }
 }

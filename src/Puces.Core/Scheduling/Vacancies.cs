@@ -6,8 +6,12 @@ namespace Puces.Core.Scheduling;
 /// <summary>What is free, and to whom: what is kept for one that waits is not free to the others.</summary>
 /// <param name="nodes">All nodes.</param>
 /// <param name="reserving">The waiting jobs that something is kept for.</param>
-public sealed class Vacancies(IReadOnlyList<NodeUse> nodes, IReadOnlyList<Job> reserving)
+/// <param name="until">When a job would be done with a node if it started now, or could leave it: one that closes before is not for it.</param>
+public sealed class Vacancies(IReadOnlyList<NodeUse> nodes, IReadOnlyList<Job> reserving, Func<Job, DateTimeOffset>? until = null)
 {
+    /// <summary>Some node closes sometime: what is free then differs from job to job.</summary>
+    public bool IsAnyClosing { get; } = until is not null && nodes.Any(n => n.Closes is not null);
+
     private readonly IReadOnlyList<NodeUse> _toOthers = Without(nodes, reserving);
 
     public IReadOnlyList<NodeUse> Nodes => nodes;
@@ -16,15 +20,33 @@ public sealed class Vacancies(IReadOnlyList<NodeUse> nodes, IReadOnlyList<Job> r
     public IReadOnlyList<NodeUse> ToAnybody => _toOthers;
 
     /// <summary>The nodes as a waiting job finds them.</summary>
-    public IReadOnlyList<NodeUse> For(Job job) =>
+    public IReadOnlyList<NodeUse> For(Job job) => Lasting(job, FreeTo(job));
+
+    /// <summary>A node on which a job would fit now, were it not that it closes too soon; null for none.</summary>
+    public NodeUse? ClosingOn(Job job)
+    {
+        if (!IsAnyClosing || Placement.Find(job.Request, FreeTo(job)) is not { } there || Placement.Find(job.Request, For(job)) is not null) return null;
+        return nodes.First(n => n.Closes?.From < until!(job) && there.Shares.Any(s => s.Node == n.Node.Id));
+    }
+
+    /// <summary>What closes too soon for a job is closed to it.</summary>
+    private IReadOnlyList<NodeUse> Lasting(Job job, IReadOnlyList<NodeUse> uses)
+    {
+        if (!IsAnyClosing) return uses;
+        var end = until!(job);
+        return [.. uses.Select(u => u.Closed is null && u.Closes?.From < end ? u with { Closed = u.Closes } : u)];
+    }
+
+    private IReadOnlyList<NodeUse> FreeTo(Job job) =>
         job.State is JobState.Queued { Reserved: not null } ? Without(nodes, [.. reserving.Where(r => r.Id != job.Id)]) : _toOthers;
 
     /// <summary>The job without whose reservation another would fit now; null where none stands in its way.</summary>
     public Job? HostOf(Job job)
     {
-        if (Placement.Find(job.Request, For(job)) is not null || Placement.Find(job.Request, nodes) is null) return null;
+        var all = Lasting(job, nodes);
+        if (Placement.Find(job.Request, For(job)) is not null || Placement.Find(job.Request, all) is null) return null;
         var others = reserving.Where(r => r.Id != job.Id).ToList();
-        return others.Find(r => Placement.Find(job.Request, Without(nodes, [.. others.Where(o => o != r)])) is not null) ?? others[0];
+        return others.Find(r => Placement.Find(job.Request, Without(all, [.. others.Where(o => o != r)])) is not null) ?? others[0];
     }
 
     private static IReadOnlyList<NodeUse> Without(IReadOnlyList<NodeUse> nodes, IReadOnlyList<Job> reserving)

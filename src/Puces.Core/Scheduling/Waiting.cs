@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
 using Puces.Core.Units;
@@ -16,12 +17,32 @@ public static class Waiting
         var able = nodes.Where(n => Placement.CouldFit(request, n.Node)).ToList();
         if (able.Count < request.Nodes) return Impossible(request, nodes, able.Count);
         if (Placement.Find(request, nodes) is not null) return "would fit now, and goes after the jobs ahead of it";
-        var up = able.Where(n => n.Node.IsUp).ToList();
-        if (up.Count < request.Nodes)
-        {
-            var down = able.First(n => !n.Node.IsUp).Node;
-            return $"needs {request}; {down.Id} could carry {(request.Nodes > 1 ? "a part" : "it")} and cannot be reached: {down.Problem ?? "no answer"}";
-        }
+        var (up, what) = (able.Where(n => n.IsOpen).ToList(), request.Nodes > 1 ? "a part" : "it");
+        if (up.Count >= request.Nodes) return Missing(request, able, up) + Opening(able);
+        if (able.Where(n => n is { Node.IsUp: true, Closed: not null }).MinBy(n => n.Closed!.To ?? DateTimeOffset.MaxValue) is { } shut)
+            return $"needs {request}; {shut.Node.Id} could carry {what} and {Closed(shut)}";
+        var down = able.First(n => !n.Node.IsUp).Node;
+        return $"needs {request}; {down.Id} could carry {what} and cannot be reached: {down.Problem ?? "no answer"}";
+    }
+
+    // A node that is only closed to a job has what closes it still before it.
+    private static string Closed(NodeUse use) => ReferenceEquals(use.Closed, use.Closes)
+        ? $"closes {Moments.Text(use.Closes!.From!.Value)}, before it would be done{Noted(use.Closes)}" : "is closed " + use.Closed!.Until;
+
+    private static string Noted(Window window) => window.Note.Length > 0 ? ": " + window.Note : "";
+
+    /// <summary>What opens next of the nodes that could carry it; empty where nothing does.</summary>
+    private static string Opening(IReadOnlyList<NodeUse> able)
+    {
+        var closed = able.Where(n => n is { Node.IsUp: true, Closed.To: not null } && !ReferenceEquals(n.Closed, n.Closes)).ToList();
+        if (closed.Count == 0) return "";
+        var at = closed.Min(n => n.Closed!.To!.Value);
+        var models = Models(closed.Where(n => n.Closed!.To == at).SelectMany(n => n.Node.Devices));
+        return $"; {(models.Length > 0 ? models : Count(closed.Count(n => n.Closed!.To == at), "node"))} open on {Moments.Text(at)}";
+    }
+
+    private static string Missing(Request request, List<NodeUse> able, List<NodeUse> up)
+    {
         if (request.Nodes > 1)
         {
             var free = up.Count(n => Placement.Find(request with { Nodes = 1 }, [n]) is not null);
@@ -46,6 +67,8 @@ public static class Waiting
     /// <summary>The same for one job: what is kept for others is not free to it.</summary>
     public static string Reason(Job job, Vacancies vacancies)
     {
+        if (vacancies.ClosingOn(job) is { } closing)
+            return $"would fit now on {closing.Node.Id}, which closes {Moments.Text(closing.Closes!.From!.Value)}, before it {(job.CanYield ? "could do much" : "would be done")}{Noted(closing.Closes)}";
         var free = vacancies.For(job);
         if (ReferenceEquals(free, vacancies.Nodes) || Placement.Find(job.Request, vacancies.Nodes) is null || Placement.Find(job.Request, free) is not null)
             return Reason(job.Request, free);
@@ -54,13 +77,15 @@ public static class Waiting
     }
 
     /// <summary>What would let it start now; empty where nothing short of waiting would.</summary>
-    public static IReadOnlyList<string> Hints(Request request, IReadOnlyCollection<NodeUse> nodes)
+    public static IReadOnlyList<string> Hints(Request request, IReadOnlyCollection<NodeUse> nodes) => HintsOf(request, nodes);
+
+    private static List<string> HintsOf(Request request, IReadOnlyCollection<NodeUse> nodes)
     {
         if (Placement.Find(request, nodes) is not null) return [];
         var hints = new List<string>();
         if (request.Gpus is [{ } first, ..])
         {
-            foreach (var model in nodes.Where(n => n.Node.IsUp).SelectMany(n => n.Node.Devices).Select(d => d.Model).Distinct().Order(StringComparer.Ordinal))
+            foreach (var model in nodes.Where(n => n.IsOpen).SelectMany(n => n.Node.Devices).Select(d => d.Model).Distinct().Order(StringComparer.Ordinal))
             {
                 if (Asked(request, model) || Placement.Find(request with { Gpus = [new(first.Count, model, Share: first.Share)] }, nodes) is not { } there) continue;
                 var free = nodes.First(n => n.Node.Id == there.Shares[0].Node);
@@ -69,7 +94,7 @@ public static class Waiting
                     ? $"{first.Count} × {model} are free on {request.Nodes} nodes: add {model}:{first.Count} to gpus"
                     : $"{Are(Placement.Matching(new(1, model), free), model)} free on {free.Node.Id}: add {model}:{first.Count} to gpus");
             }
-            if (first.Share > 0 && nodes.Where(n => n.Node.IsUp).Max(n => Placement.MilliFree(first, n)) is > 0 and var left && left < first.Share
+            if (first.Share > 0 && nodes.Where(n => n.IsOpen).Max(n => Placement.MilliFree(first, n)) is > 0 and var left && left < first.Share
                 && first with { Share = left } is var less && Placement.Find(request with { Gpus = [less] }, nodes) is not null)
                 hints.Add($"{Request.Text(less)} would start now: ask for less");
             for (var count = first.Count - 1; count > 0; count--)
@@ -97,7 +122,12 @@ public static class Waiting
     /// <summary>The same for one job, with what would let it onto devices that are kept for another.</summary>
     public static IReadOnlyList<string> Hints(Job job, Vacancies vacancies, DateTimeOffset now)
     {
-        var hints = Hints(job.Request, vacancies.For(job));
+        var hints = HintsOf(job.Request, vacancies.For(job));
+        if (vacancies.ClosingOn(job) is { Closes.From: { } end } && !job.CanYield)
+        {
+            hints.Insert(0, $"what closes on {Moments.Text(end)} would do until then: add checkpoint, so that it can leave and go on later");
+            if ((int)(end - now).TotalMinutes is > 0 and var left) hints.Insert(1, $"what closes on {Moments.Text(end)} is free until then: add a limit of at most {left} min");
+        }
         if (vacancies.HostOf(job) is not { State: JobState.Queued { Reserved: { } kept } } host) return hints;
         var guest = new List<string>();
         if (!job.CanYield && job.Request.Gpus.Count > 0 && host.Request.Gpus.Count > 0 && kept.At - now >= Scheduler.LeastStay)
@@ -131,8 +161,27 @@ public static class Waiting
         return $"no node{pools} can ever carry {request with { Nodes = 1 }}; the largest, {largest.Id}, has {has}, {Cpus(largest.MilliCpus)} and {largest.Memory.Bytes / 1_000_000_000} GB";
     }
 
+    /// <summary>Such as <c> in 2 islands of 4</c>: devices that are joined by fast links; empty where that makes no difference.</summary>
+    public static string Links(Node node)
+    {
+        var sizes = Islands.Of(node.Devices).Select(BitOperations.PopCount).OrderDescending().ToList();
+        if (sizes.Count == 0) return "";
+        return sizes[0] == sizes[^1] ? $" in {sizes.Count} islands of {sizes[0]}" : " in islands of " + string.Join(", ", sizes);
+    }
+
+    /// <summary>Such as <c> (one island)</c>: over how many islands held devices lie; empty where that makes no difference.</summary>
+    public static string Links(Node node, IReadOnlyList<int> devices)
+    {
+        if (devices.Count < 2) return "";
+        var touched = Islands.Of(node.Devices).Count(i => devices.Any(d => (i >> d & 1) != 0));
+        return touched switch { 0 => "", 1 => " (one island)", _ => string.Create(CultureInfo.InvariantCulture, $" ({touched} islands)") };
+    }
+
     /// <summary>Such as <c>8 × H100</c>; empty for none.</summary>
-    public static string Models(Node node) => string.Join(" + ", node.Devices.GroupBy(d => d.Model).Select(g => $"{g.Count()} × {g.Key}"));
+    public static string Models(Node node) => Models(node.Devices);
+
+    /// <summary>The same of any devices.</summary>
+    public static string Models(IEnumerable<Device> devices) => string.Join(" + ", devices.GroupBy(d => d.Model).Select(g => $"{g.Count()} × {g.Key}"));
 
     private static bool Asked(Request request, string model) =>
         request.Gpus.Any(g => string.Equals(g.Name, model, StringComparison.OrdinalIgnoreCase));

@@ -41,7 +41,7 @@ internal sealed class Group(GroupKey key)
 }
 
 /// <summary>What the claims of a group have in common.</summary>
-internal readonly record struct GroupKey(int Priority, string Project, string Owner, bool CanYield, Shape? Shape, long Class);
+internal readonly record struct GroupKey(int Priority, string Project, string Owner, bool CanYield, Shape? Shape, TimeSpan? Limit, long Class);
 
 /// <summary>Everybody who waits, in groups.</summary>
 internal sealed class Waitlist(IPolicy policy)
@@ -62,7 +62,7 @@ internal sealed class Waitlist(IPolicy policy)
         claim.Rank = policy.IsSteady ? policy.Rank(claim, now) : 0;
         var key = new GroupKey(
             claim.Priority, policy.SharesByProject ? claim.Project : "", policy.SharesByProject ? claim.Owner : "", policy.SharesByProject && claim.CanYield,
-            policy.IsStrict ? null : claim.Shape, policy.IsSteady ? 0 : policy.GroupOf(claim));
+            policy.IsStrict ? null : claim.Shape, policy.IsStrict ? null : claim.Limit, policy.IsSteady ? 0 : policy.GroupOf(claim));
         if (!_groups.TryGetValue(key, out var group))
         {
             _groups[key] = group = new(key);

@@ -11,7 +11,8 @@ namespace Puces.Runner.Devices;
 /// </summary>
 internal static unsafe class Nvml
 {
-    private const int Success = 0, NameLength = 96, MigEnabled = 1;
+    // NVML_P2P_CAPS_INDEX_NVLINK; the status of a pair that has it is NVML_P2P_STATUS_OK, which is zero as well.
+    private const int Success = 0, NameLength = 96, MigEnabled = 1, OverNvlink = 2;
 
     public static List<Device> Devices()
     {
@@ -29,7 +30,7 @@ internal static unsafe class Nvml
 
     private static List<Device> Read(nint library)
     {
-        var devices = new List<Device>();
+        var (devices, handles) = (new List<Device>(), new Dictionary<int, nint>());
         var count = (delegate* unmanaged<uint*, int>)Find(library, "nvmlDeviceGetCount_v2");
         var byIndex = (delegate* unmanaged<uint, nint*, int>)Find(library, "nvmlDeviceGetHandleByIndex_v2");
         uint found = 0;
@@ -48,8 +49,10 @@ internal static unsafe class Nvml
                 AddInstances(library, handle, devices, (int)found);
                 continue;
             }
+            handles[(int)i] = handle;
             devices.Add(Read(library, handle, (int)i));
         }
+        Join(library, devices, handles);
         return [.. devices.OrderBy(d => d.Index)];
     }
 
@@ -82,6 +85,22 @@ internal static unsafe class Nvml
         var isSized = Total(library, handle, out var total);
         // A device that has fallen off the bus still has a handle, and answers nothing.
         return new(index, isNamed ? Models.Normalise(name) : "unknown", "nvidia", new Memory(total), hasId ? uuid : null, isNamed && isSized);
+    }
+
+    /// <summary>
+    /// Devices that reach each other over NVLink, through a bridge or a switch, are one island. A driver that cannot say leaves all apart.
+    /// </summary>
+    private static void Join(nint library, List<Device> devices, Dictionary<int, nint> handles)
+    {
+        var status = (delegate* unmanaged<nint, nint, int, int*, int>)Find(library, "nvmlDeviceGetP2PStatus");
+        if (status == null) return;
+        Links.Join(devices, (a, b) =>
+        {
+            // Not every device was given a handle, and instances of one have none of their own.
+            var (first, other) = (handles.GetValueOrDefault(devices[a].Index), handles.GetValueOrDefault(devices[b].Index));
+            int answer;
+            return first != 0 && other != 0 && status(first, other, OverNvlink, &answer) == Success && answer == Success;
+        });
     }
 
     private static bool Text(nint library, string function, nint handle, out string text)

@@ -33,9 +33,40 @@ internal static class Sysfs
     {
         // A display chip that the compute driver does not have is no accelerator; without that driver none is.
         if (!Directory.Exists(Path.Combine(sysfs, "class/kfd"))) return [];
-        return Number(Cards(sysfs, "0x1002"), "amd", card =>
-            Read(card, "device/mem_info_vram_total") is { } total ? Parse(total) : null);
+        var cards = Cards(sysfs, "0x1002").Where(card => Read(card, "device/mem_info_vram_total") is not null).ToList();
+        var devices = Number(cards, "amd", card => Parse(Read(card, "device/mem_info_vram_total")!));
+        var addresses = cards.ConvertAll(Address);
+        var joined = Xgmi(Path.Combine(sysfs, "class/kfd/kfd/topology/nodes"));
+        Links.Join(devices, (a, b) => addresses[a] is { } one && addresses[b] is { } other && (joined.Contains((one, other)) || joined.Contains((other, one))));
+        return devices;
     }
+
+    /// <summary>A card's PCI address as the compute driver writes it: domain, and bus, device and function in one number.</summary>
+    private static (long Domain, long Location)? Address(string card)
+    {
+        var slot = Read(card, "device/uevent")?.Split('\n').FirstOrDefault(l => l.StartsWith("PCI_SLOT_NAME=", StringComparison.Ordinal))?["PCI_SLOT_NAME=".Length..];
+        if (slot?.Split(':', '.') is not [var domain, var bus, var device, var function]) return null;
+        return (Parse("0x" + domain), Parse("0x" + bus) << 8 | Parse("0x" + device) << 3 | Parse("0x" + function));
+    }
+
+    /// <summary>Pairs of devices that xGMI joins (links of type 11, HSA_IOLINKTYPE_XGMI).</summary>
+    private static HashSet<((long, long), (long, long))> Xgmi(string nodes)
+    {
+        var pairs = new HashSet<((long, long), (long, long))>();
+        if (!Directory.Exists(nodes)) return pairs;
+        foreach (var node in Directory.EnumerateDirectories(nodes))
+        {
+            var links = Path.Combine(node, "io_links");
+            foreach (var link in Directory.Exists(links) ? Directory.EnumerateDirectories(links) : [])
+                if (Property(link, "type") == 11 && Property(link, "node_to") is { } to) pairs.Add((Of(node), Of(Path.Combine(nodes, to.ToString(CultureInfo.InvariantCulture)))));
+        }
+        return pairs;
+
+        static (long, long) Of(string node) => (Property(node, "domain") ?? 0, Property(node, "location_id") ?? 0);
+    }
+
+    private static long? Property(string folder, string name) =>
+        Read(folder, "properties")?.Split('\n').FirstOrDefault(l => l.StartsWith(name + " ", StringComparison.Ordinal)) is { } line ? Parse(line[(name.Length + 1)..].Trim()) : null;
 
     public static List<Device> Intel(string sysfs) => Number(Cards(sysfs, "0x8086"), "intel", card =>
     {

@@ -165,9 +165,10 @@ internal static class JobsApi
         var view = live.View;
         var jobs = await live.Store.HistoryAsync(new(after), limit, context.RequestAborted);
         IReadOnlyList<HistoryNode> nodes = after > 0 ? [] : [.. view.Nodes.Values.Select(n => new HistoryNode(
-            n.Node.Id, n.Node.Pool, [.. n.Node.Devices.Where(d => d.IsHealthy).Select(d => new HistoryDevice(d.Index, d.Model, d.Vendor, d.Memory.Bytes))],
-            n.Node.MilliCpus / 1000.0, n.Node.Memory.Bytes))];
-        var page = new HistoryPage([.. jobs.Select(j => Detail(view, j))], nodes, clock.GetUtcNow(), jobs.Count == limit ? jobs[^1].Job.Id.Value : null);
+            n.Node.Id, n.Node.Pool, [.. n.Node.Devices.Where(d => d.IsHealthy).Select(d => new HistoryDevice(d.Index, d.Model, d.Vendor, d.Memory.Bytes, d.Island))],
+            n.Node.MilliCpus / 1000.0, n.Node.Memory.Bytes, n.Node.Place))];
+        var page = new HistoryPage([.. jobs.Select(j => Detail(view, j))], nodes, clock.GetUtcNow(), jobs.Count == limit ? jobs[^1].Job.Id.Value : null,
+            after > 0 || view.Windows.Count == 0 ? null : [.. view.Windows.Values]);
         await Replies.JsonAsync(context, page, ContractJson.Default.HistoryPage);
     }
 

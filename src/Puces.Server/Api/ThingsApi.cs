@@ -86,8 +86,15 @@ internal static partial class ThingsApi
             try { VirtualDevices.Of(gpus); }
             catch (FormatException e) { errors.Add(new("gpus", e.Message)); }
         }
+        if (body.Islands is < 1 or > 64) errors.Add(new("islands", $"{body.Islands}: write how many devices fast links join, 1 to 64"));
+        if (body is { Islands: not null, Gpus: null }) errors.Add(new("islands", "are found on the machine where the devices are: give gpus too, or leave them out"));
+        foreach (var (node, place) in body.Places ?? new Dictionary<string, string>())
+        {
+            if (!Pool.NodeNames(body.Nodes).Contains(node)) errors.Add(new("places", $"\"{node}\": write one of {string.Join(", ", Pool.NodeNames(body.Nodes).Take(10))}"));
+            if (!Place().IsMatch(place)) errors.Add(new("places", $"\"{place}\": write letters, digits, '.', '_' and '-', with '/' between, the nearest switch last, such as dc1/row2/rack7"));
+        }
         if (errors.Count > 0) throw new RequestException(422, "the pool has mistakes", null, errors);
-        var pool = new Pool(name, "local", body.Nodes, body.Gpus, body.Cpus, memory);
+        var pool = new Pool(name, "local", body.Nodes, body.Gpus, body.Cpus, memory, body.Islands, body.Places is { Count: > 0 } ? body.Places : null);
         if ((await inbox.AskAsync(new Command.SetPool(pool))).Error is { } error) throw new RequestException(409, error);
         // A node says hello within a moment; whoever asks for the pool next should see it.
         for (var i = 0; i < 50 && live.View.Nodes.Values.Count(n => n.Node.Pool == name && n.Node.IsUp) < pool.Nodes; i++) await Task.Delay(100, context.RequestAborted);
@@ -122,6 +129,9 @@ internal static partial class ThingsApi
         lifetime.StopApplication();
         return Results.Accepted();
     }
+
+    [GeneratedRegex("^[A-Za-z0-9._-]{1,64}(/[A-Za-z0-9._-]{1,64}){0,7}$")]
+    private static partial Regex Place();
 
     [GeneratedRegex("^[A-Z_][A-Z0-9_]{0,127}$")]
     private static partial Regex SecretName();

@@ -161,9 +161,9 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         {
             inbox.Tell(new Command.PoolOpened(pool.Name));
         }
-        for (var i = 1; i <= pool.Nodes; i++)
+        foreach (var name in Pool.NodeNames(pool.Nodes))
         {
-            var node = pool.Nodes == 1 ? $"{pool.Name}/host" : $"{pool.Name}/n{i}";
+            var node = $"{pool.Name}/{name}";
             var link = new NodeLink(node, options.Runner, RootOf(options, node), Path.Combine(options.Data, "blobs"), this, line => LogAgent(node, line));
             _links[node] = (link, pool);
             link.Start();
@@ -174,10 +174,11 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
     {
         if (!_links.TryGetValue(node, out var open)) return default;
         var pool = open.Pool;
-        var devices = pool.Gpus is null ? hello.Devices : VirtualDevices.Of(pool.Gpus);
+        var devices = pool.Gpus is null ? hello.Devices : VirtualDevices.Of(pool.Gpus, pool.Islands);
         var seen = _seen[node] = new(
             node, pool.Name, devices, pool.Cpus is { } cpus ? (int)(cpus * 1000) : hello.MilliCpus,
-            pool.Memory ?? new Memory(hello.Memory), pool.IsVirtual, true, clock.GetUtcNow());
+            pool.Memory ?? new Memory(hello.Memory), pool.IsVirtual, true, clock.GetUtcNow(),
+            Place: pool.Places?.GetValueOrDefault(node[(pool.Name.Length + 1)..]));
         // Before the engine hears of them: a log that is on its way must not look settled.
         foreach (var rank in hello.Ranks)
             if (!logs.IsComplete(rank.Tag)) open.Link.Send(new ToNode.Follow(rank.Tag, logs.Length(rank.Tag)));

@@ -39,9 +39,12 @@ public sealed record View(
 
     private Lazy<Shares>? _tree;
 
+    /// <summary>When nodes are closed, those windows too that are over or removed.</summary>
+    public ImmutableSortedDictionary<int, Window> Windows { get; private init; } = ImmutableSortedDictionary<int, Window>.Empty;
+
     private Vacancies? _vacancies;
 
-    private Vacancies Vacancies => _vacancies ??= new([.. Nodes.Values], [.. Reserving.Select(r => Live[r])]);
+    private Vacancies Vacancies => _vacancies ??= new([.. Nodes.Values], [.. Reserving.Select(r => Live[r])], job => Outlook.Now + Forecast.StayOf(job.Id));
 
     public static View Empty => new(
         ImmutableSortedDictionary<JobId, Job>.Empty, 0, [], [], ImmutableDictionary<JobId, AttemptRecord>.Empty,
@@ -59,6 +62,7 @@ public sealed record View(
             stored.Pools.ToImmutableSortedDictionary(p => p.Name, p => p, StringComparer.Ordinal), stored.Notes.ToImmutableDictionary())
         {
             Outlook = outlook,
+            Windows = stored.Notes.Select(n => WindowNotes.Read(n.Key, n.Value)).OfType<Window>().ToImmutableSortedDictionary(w => w.Number, w => w),
             Projects = stored.Notes.Where(n => ProjectViews.IsShown(n.Key)).ToImmutableSortedDictionary(StringComparer.Ordinal),
         };
     }
@@ -67,7 +71,7 @@ public sealed record View(
     public View After(Outcome outcome)
     {
         var (live, attempts, notes) = (Live.ToBuilder(), Attempts.ToBuilder(), Notes.ToBuilder());
-        var (reserving, stopping, pools, projects, waiting, isKeptElse) = (Reserving, Stopping, Pools, Projects, WaitingCount, false);
+        var (reserving, stopping, pools, projects, windows, waiting, isKeptElse) = (Reserving, Stopping, Pools, Projects, Windows, WaitingCount, false);
         foreach (var change in outcome.Changes)
         {
             switch (change)
@@ -86,6 +90,7 @@ public sealed record View(
                 case Change.NoteSet { Key: var key, Text: var text }:
                     if (text is null) notes.Remove(key);
                     else notes[key] = text;
+                    if (text is not null && WindowNotes.Read(key, text) is { } window) windows = windows.SetItem(window.Number, window);
                     if (ProjectViews.IsShown(key)) projects = text is null ? projects.Remove(key) : projects.SetItem(key, text);
                     break;
             }
@@ -98,6 +103,7 @@ public sealed record View(
         {
             Outlook = Outlook,
             Projects = projects,
+            Windows = windows,
             Reasons = nodes == Nodes && !isKeptElse && Reasons.Count < MostReasons ? Reasons : new(),
         };
     }
@@ -114,7 +120,8 @@ public sealed record View(
         var view = new JobView(job.Id.Value, job.Name, job.Project, job.Owner, job.State.Word, job.Priority, job.Request.ToString(), job.Submitted)
         {
             Attempt = job.Attempts,
-            Nodes = job.State.Held?.ToString(),
+            Nodes = job.State.Held is not { } held ? null : string.Join(", ", held.Shares.Select(s =>
+                new Allocation([s]).ToString() + (Nodes.TryGetValue(s.Node, out var on) ? Waiting.Links(on.Node, s.Devices) : ""))),
             Checkpoint = Attempts.GetValueOrDefault(job.Id)?.Checkpoint,
             IsVirtual = job.State.Held?.Shares.Any(s => Nodes.TryGetValue(s.Node, out var use) && use.Node.IsVirtual) ?? false,
         };
@@ -134,6 +141,7 @@ public sealed record View(
                 Reason = s.Reason switch
                 {
                     StopReason.Cancelled => "being cancelled",
+                    StopReason.Closed => $"saves, and leaves {s.Why}",
                     StopReason.Preempted => $"saves, and leaves its devices to job {s.For}{(s.Why is null ? "" : ", " + s.Why)}",
                     _ => "a node of the gang is gone",
                 }
@@ -178,7 +186,7 @@ public sealed record View(
             if (Live[leaving].State is JobState.Stopping { Reason: StopReason.Preempted } stopping && stopping.For == job.Id) return $"job {leaving} saves, and leaves its devices to it";
         if (forecast.Line is [var first, ..] && first == job.Id && Placement.Find(job.Request, Vacancies.For(job)) is not null) return "is first in line and fits: it is about to start";
         var reason = queued.Reserved is null
-            ? Reasons.GetOrAdd(job.Request, _ => Waiting.Reason(job, Vacancies))
+            ? Vacancies.IsAnyClosing ? Waiting.Reason(job, Vacancies) : Reasons.GetOrAdd(job.Request, _ => Waiting.Reason(job, Vacancies))
             : $"{Waiting.Reason(job, Vacancies)}; {Kept(job, queued.Reserved, forecast)}";
         return queued.LeftTo is { } other ? $"left its devices to job {other}, and waits to go on: {reason}" : reason;
     }
@@ -199,11 +207,23 @@ public sealed record View(
             pool.Name, pool.Provider, pool.IsVirtual,
             [.. nodes.Select(n => new NodeView(
                 n.Node.Id, n.Node.IsUp, n.Node.IsVirtual,
-                n.Node.Devices.Count == 0 ? "no accelerator" : Waiting.Models(n.Node) + (n.Node.IsVirtual ? " (virtual)" : ""),
+                n.Node.Devices.Count == 0 ? "no accelerator" : Waiting.Models(n.Node) + Waiting.Links(n.Node) + (n.Node.IsVirtual ? " (virtual)" : ""),
                 n.Node.Devices.Count, n.Free.Count, n.Node.MilliCpus / 1000.0, n.FreeMilliCpus / 1000.0,
-                n.Node.Memory.Bytes, n.FreeMemory.Bytes, [.. n.Jobs.Select(j => j.Value)], n.Node.Problem, n.Shared is { } s ? [.. s.Select(d => d.Left / 1000.0)] : null))],
-            nodes.Sum(n => n.Node.Devices.Count), nodes.Sum(n => n.Free.Count), nodes.Count == 0 ? "no node has answered yet" : null,
+                n.Node.Memory.Bytes, n.FreeMemory.Bytes, [.. n.Jobs.Select(j => j.Value)], n.Node.Problem, n.Closed?.Until, n.Node.Place,
+                n.Shared is { } s ? [.. s.Select(d => d.Left / 1000.0)] : null))],
+            nodes.Sum(n => n.Node.Devices.Count), nodes.Where(n => n.Closed is null).Sum(n => n.Free.Count), nodes.Count == 0 ? "no node has answered yet" : null,
             [.. Gap.Of(nodes, [.. Vacancies.ToAnybody.Where(n => n.Node.Pool == pool.Name)])
-                .Select(g => new GapView(g.Model, g.Devices, g.Free, Math.Round(g.Fragmentation, 3), g.OnOneNode, g.OverNodes, g.EachNode))]);
+                .Select(g => new GapView(g.Model, g.Devices, g.Free, Math.Round(g.Fragmentation, 3), g.OnOneNode, g.OverNodes, g.EachNode))],
+            [.. Windows.Values.Where(w => w.Pool == pool.Name && w.IsAhead(Outlook.Now)).OrderBy(w => w.From ?? DateTimeOffset.MinValue).ThenBy(w => w.Number).Select(Show)]);
     })]);
+
+    /// <summary>A window as people see it.</summary>
+    public WindowView Show(Window window)
+    {
+        var nodes = Nodes.Values.Where(n => window.Covers(n.Node.Pool, n.Node.Id)).ToList();
+        var models = Waiting.Models(nodes.SelectMany(n => n.Node.Devices));
+        return new(
+            window.Number, window.Note, $"{window}{(models.Length > 0 ? $" ({models})" : "")}",
+            window.IsAt(Outlook.Now) ? [.. nodes.SelectMany(n => n.Jobs).Distinct().Order().Select(j => j.Value)] : [], window.Node, window.From, window.To);
+    }
 }

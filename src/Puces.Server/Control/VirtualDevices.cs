@@ -8,7 +8,8 @@ namespace Puces.Server.Control;
 internal static partial class VirtualDevices
 {
     /// <summary><c>H100:8</c>, or several kinds as <c>H100:4,L4:2</c>. Throws <see cref="FormatException"/> with words for people.</summary>
-    public static IReadOnlyList<Device> Of(string text)
+    /// <param name="islands">So many at a time are joined by fast links; null for none.</param>
+    public static IReadOnlyList<Device> Of(string text, int? islands = null)
     {
         var devices = new List<Device>();
         foreach (var kind in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
@@ -22,7 +23,7 @@ internal static partial class VirtualDevices
                 throw new FormatException($"\"{kind}\" has its count in front: write {turned.Groups["model"].Value.ToUpperInvariant()}:{turned.Groups["count"].Value}");
             if (!Model.IsMatch(model)) throw new FormatException($"\"{parts[0]}\" is no model: write letters, digits, '.' and '-', such as H100:8");
             var known = Accelerators.Find(model);
-            for (var i = 0; i < count; i++) devices.Add(new(devices.Count, model, known?.Vendor ?? "nvidia", known?.Memory ?? default));
+            for (var i = 0; i < count; i++) devices.Add(new(devices.Count, model, known?.Vendor ?? "nvidia", known?.Memory ?? default, Island: devices.Count / islands));
         }
         return devices;
     }

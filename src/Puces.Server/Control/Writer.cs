@@ -11,6 +11,9 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
 {
     private static readonly TimeSpan[] Pauses = [.. new[] { 0.2, 1, 2, 5, 10 }.Select(TimeSpan.FromSeconds)];
 
+    // What opens in a year is further away than a timer goes; to look once a day does no harm.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         for (var failures = 0; !stoppingToken.IsCancellationRequested;)
@@ -118,7 +121,7 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
             if (wait > TimeSpan.Zero)
             {
                 using var timer = CancellationTokenSource.CreateLinkedTokenSource(ct);
-                await Task.WhenAny(_arrival, Task.Delay(wait, clock, timer.Token));
+                await Task.WhenAny(_arrival, Task.Delay(wait < LongestWait ? wait : LongestWait, clock, timer.Token));
                 await timer.CancelAsync();
             }
             if (!_arrival.IsCompleted)

@@ -109,13 +109,15 @@ public static class Pages
         html.Append($"<section class=\"pool\"><h2>{E(pool.Name)} {(pool.IsVirtual ? Virtual : "")}</h2>{(pool.Problem is null ? "" : $"<p class=\"bad\">{E(pool.Problem)}</p>")}");
         foreach (var node in pool.Nodes)
         {
-            html.Append($"<div class=\"node\"><b>{E(node.Id)}</b> {E(node.Models)} ");
+            html.Append($"<div class=\"node\"><b>{E(node.Id)}</b> {E(node.Place is { } place ? $"in {place}: " : "")}{E(node.Models)} ");
             for (var i = 0; i < node.Devices; i++) html.Append(i < node.Devices - node.FreeDevices ? "<i class=\"used\"></i>" : "<i></i>");
             if (node.FreeParts is not null) html.Append($" <span class=\"facts\">free in part:{E(GapText.Parts(node).Replace(" +", "", StringComparison.Ordinal))},</span>");
             html.Append(CultureInfo.InvariantCulture, $" <span class=\"facts\">{node.FreeCpus:0.#} of {node.Cpus:0.#} CPUs free, {node.FreeMemory / 1e9:0} of {node.Memory / 1e9:0} GB</span>");
+            if (node.Closed is { } closed) html.Append($" <span class=\"bad\">closed {E(closed)}</span>");
             if (!node.IsUp) html.Append($" <span class=\"bad\">{E(node.Problem ?? "cannot be reached")}</span>");
             html.Append("</div>");
         }
+        foreach (var window in pool.Windows ?? []) html.Append($"<p class=\"facts\">{E(window.Text)}</p>");
         foreach (var gap in pool.Gaps ?? [])
             html.Append(CultureInfo.InvariantCulture, $"<p class=\"facts\">{E(gap.Model)}: {gap.Free} of {gap.Devices} free{E(GapText.Of(gap))}</p>");
         html.Append("</section>");

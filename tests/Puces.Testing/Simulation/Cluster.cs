@@ -45,6 +45,10 @@ public sealed class Cluster
         id, id.Split('/')[0], [.. Enumerable.Range(0, gpus).Select(i => DeviceOf(i, model))], cpus * 1000, new(gigabytes * 1_000_000_000L), true, isUp,
         DateTimeOffset.UnixEpoch, problem);
 
+    /// <summary>The same node with fast links between so many devices at a time, standing somewhere.</summary>
+    public static Node Joined(Node node, int islands, string? place = null) =>
+        node with { Devices = [.. node.Devices.Select(d => d with { Island = d.Index / islands })], Place = place };
+
     private static Device DeviceOf(int index, string model) =>
         new(index, model, Accelerators.Find(model)?.Vendor ?? "nvidia", Accelerators.Find(model)?.Memory ?? default);
 
@@ -134,6 +138,13 @@ public sealed class Cluster
         Now += time;
         Apply(new Command.Tick());
         return this;
+    }
+
+    /// <summary>A node, or all of a pool, is closed from so long from now, null for since ever, until then.</summary>
+    public Window Close(string target, TimeSpan? from, TimeSpan? to, string note = "")
+    {
+        var pool = target.Split('/')[0];
+        return Apply(new Command.SetWindow(new(0, pool, note, default, pool == target ? null : target, Now + from, Now + to)))[0].Window!;
     }
 
     /// <summary>The daemon ends, and begins again from what is stored. It has seen no node yet.</summary>

@@ -10,19 +10,27 @@ namespace Puces.Testing.Simulation;
 /// <summary>What always holds; the first word of a failure.</summary>
 public enum Invariant
 {
-    IntentBeforeEffect, OneAttempt, CannotSeeIsNotDead, VerdictKept, GangWhole, NoInversion, FrozenAllocation, WaitExplained, JobKept, FeedWhole, StoreTellsAll,
+    IntentBeforeEffect, OneAttempt, CannotSeeIsNotDead, VerdictKept, GangWhole, NoInversion, FrozenAllocation, WaitExplained, JobKept, FeedWhole, StoreTellsAll, ClosedIsEmpty,
 }
 
 /// <summary>What a world shows of itself.</summary>
 /// <param name="Line">Who waits, the first first.</param>
+/// <param name="Until">When a job would be done with a node, or could leave it, if it started now.</param>
 /// <param name="IsMoving">Devices are kept for somebody until others have left theirs.</param>
 public sealed record Living(
     IReadOnlyCollection<Job> Jobs, IReadOnlyDictionary<string, NodeUse> Nodes, DateTimeOffset? NextTick, IReadOnlyList<JobId> Line, bool IsMoving,
-    Func<JobId, JobId, bool> Ahead)
+    Func<JobId, JobId, bool> Ahead, Func<JobId, DateTimeOffset> Until)
 {
     public static Living Of(World world, DateTimeOffset now) => new(
         world.Jobs, world.Nodes, world.NextTick, world.Line(now),
-        world.Jobs.Any(j => j.State is JobState.Stopping { Reason: StopReason.Preempted }), (a, b) => world.GoesBefore(a, b, now));
+        world.Jobs.Any(j => j.State is JobState.Stopping { For: not null }), (a, b) => world.GoesBefore(a, b, now), job => now + world.StayOf(job, now));
+
+    /// <summary>These nodes as a waiting job finds them: what closes too soon for it is closed.</summary>
+    public IReadOnlyList<NodeUse> For(Job job, IEnumerable<NodeUse> nodes)
+    {
+        var until = Until(job.Id);
+        return [.. nodes.Select(n => n.Closes?.From < until ? n with { Closed = n.Closed ?? n.Closes } : n)];
+    }
 }
 
 /// <summary>Everything at one moment: the world, what is stored, and what truly is outside.</summary>
@@ -61,6 +69,7 @@ public static class Invariants
             if (scene.World is { } world)
             {
                 CheckHeld(world);
+                CheckClosed(scene, world, outcome);
                 CheckOrder(world, outcome);
                 CheckWaits(world);
                 CheckStored(scene, world);
@@ -152,11 +161,33 @@ public static class Invariants
         }
     }
 
+    /// <summary>Nothing starts on a closed node, or where its limit reaches into a window; and who can leave does when its node closes.</summary>
+    private static void CheckClosed(Scene scene, Living world, Outcome outcome)
+    {
+        var windows = scene.Store.Notes.Select(n => WindowNotes.Read(n.Key, n.Value)).OfType<Window>().Where(w => w.IsAhead(scene.Now)).ToList();
+        if (windows.Count == 0) return;
+        var starts = outcome.Effects.OfType<Effect.Start>().Select(s => s.Attempt.Job).ToHashSet();
+        foreach (var job in world.Jobs)
+        {
+            if (job.State is not (JobState.Starting or JobState.Running)) continue;
+            foreach (var node in job.State.Held!.Shares.Select(s => s.Node))
+                foreach (var window in windows.Where(w => w.Covers(node.Split('/')[0], node)))
+                {
+                    var isClosed = window.IsAt(scene.Now);
+                    Require(!isClosed || !starts.Contains(job.Id), Invariant.ClosedIsEmpty, $"job {job.Id} starts on {node}, which is closed");
+                    Require(!isClosed || !job.CanYield, Invariant.ClosedIsEmpty, $"job {job.Id} could leave {node}, which is closed, and was not told to");
+                    Require(!starts.Contains(job.Id) || job.CanYield || !(window.From < scene.Now + job.Limit), Invariant.ClosedIsEmpty, $"job {job.Id} starts on {node}, which closes before its limit");
+                }
+        }
+    }
+
     /// <summary>Nobody took what one who goes before it could have used now, or what is reserved for it.</summary>
     private static void CheckOrder(Living world, Outcome outcome)
     {
         var starts = outcome.Effects.OfType<Effect.Start>().ToDictionary(s => s.Attempt.Job, s => s.Allocation);
-        if (starts.Count == 0) return;
+        // Whom others leave their devices to was first when they were asked: that may have been long ago.
+        if (starts.Count == 0 || world.IsMoving || world.Jobs.Any(j => j.State is JobState.Queued { LeftTo: not null })
+            || outcome.Changes.Any(c => c is Change.AttemptSet { Attempt: { Preempted: not null, Ended: not null } })) return;
         var before = world.Nodes.Values.ToDictionary(u => u.Node.Id, u => u, StringComparer.Ordinal);
         foreach (var share in starts.Values.SelectMany(a => a.Shares))
         {
@@ -176,10 +207,10 @@ public static class Invariants
             foreach (var node in ((JobState.Queued)job.State).Reserved?.Nodes ?? [])
             {
                 // What was free there is free still, but for those that can be stopped or are gone by then.
-                if (!world.Nodes.TryGetValue(node, out var use) || job.Request.Gpus.Count == 0) continue;
+                if (!world.Nodes.TryGetValue(node, out var use) || job.Request.Gpus.Count == 0 || use.Closes?.From < ((JobState.Queued)job.State).Reserved!.At) continue;
                 var staying = starts.Where(s => world.Jobs.First(j => j.Id == s.Key) is { CanYield: false, Limit: null } && !world.Ahead(s.Key, higher))
                     .SelectMany(s => s.Value.Shares).Where(s => s.Node == node).Sum(s => s.Devices.Count);
-                Require(staying == 0 || use.Free.Count >= Math.Min(job.Request.Gpus.Min(g => g.Count), before[node].Free.Count),
+                Require(staying == 0 || before[node].Free.Count - staying >= Math.Min(job.Request.Gpus.Min(g => g.Count), before[node].Free.Count),
                     Invariant.NoInversion, $"a job starts on {node}, which is reserved for job {higher}");
             }
         }
@@ -187,7 +218,7 @@ public static class Invariants
         {
             var job = world.Jobs.First(j => j.Id == first);
             var lower = starts.Keys.Where(s => !world.Ahead(s, first)).ToList();
-            Require(lower.Count == 0 || Placement.Find(job.Request, [.. before.Values]) is null || starts.Keys.Any(s => world.Ahead(s, first)),
+            Require(lower.Count == 0 || Placement.Find(job.Request, world.For(job, before.Values)) is null || starts.Keys.Any(s => world.Ahead(s, first)),
                 Invariant.NoInversion, $"job {lower.FirstOrDefault()} starts, and job {first}, which goes before it, could have");
         }
     }
@@ -204,7 +235,7 @@ public static class Invariants
         }
         if (world.Line is not [var first, ..] || world.IsMoving) return;
         var head = world.Jobs.First(j => j.Id == first);
-        Require(Placement.Find(head.Request, nodes) is null, Invariant.WaitExplained, $"job {head.Id} is first in line, fits, and waits");
+        Require(Placement.Find(head.Request, world.For(head, nodes)) is null, Invariant.WaitExplained, $"job {head.Id} is first in line, fits, and waits");
     }
 
     /// <summary>What lives is what is stored, and a world made from the store decides nothing anew.</summary>
@@ -228,7 +259,8 @@ public static class Invariants
         var outcome = again.Apply([.. again.Pools.Select(p => new Command.PoolOpened(p.Name)), .. world.Nodes.Values.Select(u => new Command.NodeSeen(u.Node))], scene.Now);
         // What is reserved may be looked at anew when it should have begun, and who may be stopped when time has passed: both go on all the time.
         var other = outcome.Effects.Where(e => e is Effect.Start or Effect.Stop { Reason: not "stopping" } and not Effect.Stop { Reason: ['i', 't', 's', ..] }).ToList();
-        var isTimed = world.Jobs.Any(j => j.State is JobState.Queued { Reserved: not null });
+        // And for whom others leave is not stored, but asked again.
+        var isTimed = world.IsMoving || world.Jobs.Any(j => j.State is JobState.Queued { Reserved: not null });
         Require(other.Count == 0 || isTimed, Invariant.StoreTellsAll, $"a restarted daemon would decide otherwise: {string.Join(", ", other)}");
         if (other.Count > 0) return;
         foreach (var (id, use) in world.Nodes)

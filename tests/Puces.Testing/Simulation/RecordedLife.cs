@@ -31,15 +31,19 @@ public sealed class RecordedLife
     /// <summary>The jobs by their numbers.</summary>
     public IReadOnlyList<JobDetail> Jobs => [.. _store.Jobs.Values.Select(Detail)];
 
-    public IReadOnlyList<HistoryNode> Nodes => [.. _machines.Select(n => new HistoryNode(
-        n.Id, n.Pool, [.. n.Devices.Select(d => new HistoryDevice(d.Index, d.Model, d.Vendor, d.Memory.Bytes))], n.MilliCpus / 1000.0, n.Memory.Bytes))];
+    /// <summary>What the server would tell of it.</summary>
+    public HistoryPage Page => new(Jobs, [.. _machines.Select(n => new HistoryNode(
+        n.Id, n.Pool, [.. n.Devices.Select(d => new HistoryDevice(d.Index, d.Model, d.Vendor, d.Memory.Bytes, d.Island))], n.MilliCpus / 1000.0, n.Memory.Bytes, n.Place))],
+        _now, Windows: Windows);
+
+    public IReadOnlyList<Window> Windows => [.. _store.Notes.Select(n => WindowNotes.Read(n.Key, n.Value)).OfType<Window>()];
 
     public DateTimeOffset Now => _now;
 
     public static RecordedLife Of(ulong seed)
     {
         var life = new RecordedLife(seed);
-        life.Begin();
+        life.Begin(seed);
         for (var rounds = 0; life._world.Jobs.Count > 0 || life._events.Count > 0; rounds++)
         {
             if (rounds > 100_000) throw new InvalidOperationException($"the life of seed {seed} does not end");
@@ -48,7 +52,7 @@ public sealed class RecordedLife
         return life;
     }
 
-    private void Begin()
+    private void Begin(ulong seed)
     {
         var names = Enumerable.Range(1, _luck.Between(2, 6)).ToList();
         while (names.Count > 0)
@@ -56,6 +60,7 @@ public sealed class RecordedLife
             // Seen in any order.
             var at = _luck.Below(names.Count);
             _machines.Add(Cluster.NodeOf($"office/n{names[at]}", _luck.Of(0, 4, 8, 8), _luck.Of("H100", "H100", "A100"), 16, 64));
+            if (seed % 4 == 1) _machines[^1] = Cluster.Joined(_machines[^1], seed % 8 == 1 ? 2 : 4, $"row{names[at] % 2}/rack{names[at] % 3}");
             names.RemoveAt(at);
         }
         Apply([.. _machines.Select(n => new Command.NodeSeen(n, []))]);
@@ -65,6 +70,22 @@ public sealed class RecordedLife
             if (_luck.Chance(75)) at1 += TimeSpan.FromMilliseconds(_luck.Below(_luck.Of(1000, 60_000, 1_200_000)) + 1);
             var spec = Spec();
             At(at1, () => Submit(spec));
+        }
+        if (seed % 3 == 0) Announce(new(seed));
+    }
+
+    /// <summary>Machines are closed for a while, and some of that is called off.</summary>
+    private void Announce(Luck luck)
+    {
+        for (var number = luck.Between(1, 3); number > 0; number--)
+        {
+            var at = _now + TimeSpan.FromSeconds(luck.Below(7200) + 1);
+            var from = at + TimeSpan.FromMinutes(luck.Below(luck.Of(1, 60, 400)));
+            var window = new Window(0, "office", "", default, luck.Chance(25) ? null : _machines[luck.Below(_machines.Count)].Id, from, from + TimeSpan.FromMinutes(luck.Between(1, 300)));
+            At(at, () => new Command.SetWindow(window));
+            if (!luck.Chance(25)) continue;
+            var (back, which) = (at + TimeSpan.FromMinutes(luck.Between(1, 200)), number);
+            At(back, () => new Command.RemoveWindow(which));
         }
     }
 

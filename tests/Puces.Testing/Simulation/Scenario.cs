@@ -9,8 +9,9 @@ public sealed class Scenario
 {
     private static readonly string[] Models = ["H100", "H100", "H100", "A100", "MI300X"];
 
-    public Scenario(Luck luck, DateTimeOffset now)
+    public Scenario(Luck luck, DateTimeOffset now, bool hasWindows, bool isJoined)
     {
+        HasWindows = hasWindows;
         Pools = luck.Chance(70) ? [new("office", Nodes: 4, Gpus: "H100:4")] : [new("office", Nodes: 4, Gpus: "H100:4"), new("attic", Nodes: 4)];
         var count = luck.Of(1, 2, 2, 3, 3, 4);
         var usual = luck.Of(Models);
@@ -19,6 +20,7 @@ public sealed class Scenario
             var pool = Pools[luck.Below(Pools.Length)].Name;
             var model = luck.Chance(75) ? usual : luck.Of(Models);
             Machines.Add(Cluster.NodeOf($"{pool}/n{i + 1}", luck.Of(0, 2, 4, 4), model, luck.Of(4, 8), luck.Of(16, 64)) with { Since = now });
+            if (isJoined) Machines[i] = Cluster.Joined(Machines[i], 2, $"rack{i % 2}");
         }
         List<NewJob> jobs = [];
         List<IdempotencyKey?> keys = [];
@@ -41,6 +43,9 @@ public sealed class Scenario
     public List<Node> Machines { get; } = [];
     public List<Submission> Requests { get; } = [];
 
+    /// <summary>Machines are closed for a time now and then, and some jobs can leave them.</summary>
+    public bool HasWindows { get; }
+
     /// <summary>Of a hundred steps, how many are mishaps.</summary>
     public int Weather { get; }
     public int Steps { get; }
@@ -58,7 +63,8 @@ public sealed class Scenario
             new(gpus == 0 ? [] : luck.Chance(25) ? [first, new(luck.Between(1, 2), luck.Of(Models))] : [first],
                 luck.Chance(50) ? 1 : luck.Between(1, Math.Max(1, luck.Chance(90) ? alike : 4)), luck.Of(0, 0, 1000, 2000), new(luck.Of(0, 0, 0, 4, 12) * 1_000_000_000L),
                 luck.Chance(8) ? [luck.Of("office", "attic")] : []),
-            luck.Chance(40) ? Retry.None : new(luck.Below(4), TimeSpan.FromSeconds(luck.Of(0, 1, 10)), [75]));
+            luck.Chance(40) ? Retry.None : new(luck.Below(4), TimeSpan.FromSeconds(luck.Of(0, 1, 10)), [75]),
+            Limit: HasWindows && luck.Chance(30) ? TimeSpan.FromMinutes(luck.Between(1, 20)) : null, CanYield: HasWindows && luck.Chance(50));
     }
 
     /// <summary>The same job for a part of one device, which is on one machine.</summary>

@@ -13,6 +13,8 @@ namespace Puces.Testing.Simulation;
 public sealed class Simulation
 {
     private const int PatienceRounds = 2000;
+    // Longer than any window: who may be stopped is looked at again for ever.
+    private const int PatienceTicks = 30;
 
     private readonly ulong _seed;
     private readonly Fault _fault;
@@ -26,12 +28,13 @@ public sealed class Simulation
     private readonly SortedSet<string> _missed = new(StringComparer.Ordinal);
     private readonly List<Process> _processes = [];
     private SimulatedDaemon? _daemon;
+    private int _ticks;
     private DateTimeOffset _now = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
     private Simulation(ulong seed, Fault fault, Action<string>? say)
     {
         (_seed, _fault, _say, _luck) = (seed, fault, say, new(seed));
-        _scenario = new(_luck, _now);
+        _scenario = new(_luck, _now, hasWindows: seed % 3 == 0, isJoined: seed % 5 == 0);
         foreach (var machine in _scenario.Machines) _nodes.Add(new(machine, seed));
         foreach (var node in _nodes) _under[node.Id] = [];
     }
@@ -55,6 +58,7 @@ public sealed class Simulation
     private void Go()
     {
         if (_daemon is null && _luck.Chance(20)) Begin();
+        if (_scenario.HasWindows && _luck.Chance(4)) Announce();
         var node = _nodes[_luck.Below(_nodes.Count)];
         switch (_luck.Below(12))
         {
@@ -67,6 +71,17 @@ public sealed class Simulation
             case 9 or 10: Submit(); break;
             default: if (_luck.Chance(20)) Cancel(); break;
         }
+    }
+
+    /// <summary>A machine, or a whole pool, is closed for a time, for good, or not any more.</summary>
+    private void Announce()
+    {
+        var node = _nodes[_luck.Below(_nodes.Count)];
+        var from = _now + TimeSpan.FromSeconds(_luck.Of(-10, 0, 60, 900));
+        DateTimeOffset? to = _luck.Chance(90) ? from + TimeSpan.FromSeconds(_luck.Of(30, 300, 3600)) : null;
+        Command command = _luck.Chance(25) ? new Command.RemoveWindow(_luck.Between(1, 3))
+            : new Command.SetWindow(new(0, node.Hardware.Pool, "", default, _luck.Chance(20) ? null : node.Id, _luck.Chance(90) ? from : null, to));
+        _daemon?.Tell(command);
     }
 
     private void Mishap()
@@ -276,6 +291,7 @@ public sealed class Simulation
         for (var round = 0; round < PatienceRounds; round++)
         {
             if (!Round()) continue;
+            _ticks = 0;
             // What still waits, waits for what is not there; what runs, runs until it is stopped.
             if (_daemon!.World.Jobs.Count == 0)
             {
@@ -312,7 +328,7 @@ public sealed class Simulation
         var next = daemon.World.NextTick;
         foreach (var node in _nodes)
             if (node.Next is { } at && (next is null || at < next)) next = at;
-        if (next is null) return true;
+        if (next is null || _nodes.TrueForAll(n => n.Next is null) && ++_ticks > PatienceTicks) return true;
         Pass(next > _now ? next.Value - _now : TimeSpan.FromSeconds(1));
         return false;
     }

@@ -18,16 +18,17 @@ public sealed class HistoryTests
     [Fact]
     public void A_replayed_history_is_the_life_that_it_tells_of()
     {
-        var (stops, retries, gangs) = (0, 0, 0);
+        var (stops, retries, gangs, closings) = (0, 0, 0, 0);
         for (var seed = 1UL; seed <= 200; seed++)
         {
             var life = RecordedLife.Of(seed);
-            AssertSame(life.Jobs, life.Nodes, life.Now, $"seed {seed}");
+            AssertSame(life.Jobs, life.Page, $"seed {seed}");
             stops += life.Jobs.Sum(j => j.Attempts.Count(a => a.Preempted is not null));
             retries += life.Jobs.Count(j => j.Attempts.Any(a => a is { ExitCode: 1, Preempted: null }));
+            closings += life.Windows.Count;
             gangs += life.Jobs.Count(j => j.Attempts[0].Nodes.Count > 1);
         }
-        Assert.True(stops > 50 && retries > 50 && gangs > 50, $"{stops} stops, {retries} retries, {gangs} gangs");
+        Assert.True(stops > 50 && retries > 50 && gangs > 50 && closings > 50, $"{stops} stops, {retries} retries, {gangs} gangs, {closings} windows");
     }
 
     [Fact]
@@ -58,7 +59,7 @@ public sealed class HistoryTests
         Assert.Equal((20, 20L, 16, null), (first.Jobs.Count, first.Next, second.Jobs.Count, second.Next));
         IReadOnlyList<JobDetail> jobs = [.. first.Jobs, .. second.Jobs];
         Assert.Contains(jobs, j => j.Attempts[0].Decided - j.Job.Submitted > TimeSpan.FromMilliseconds(300));
-        AssertSame(jobs, first.Nodes, second.At, "the daemon");
+        AssertSame(jobs, first with { At = second.At }, "the daemon");
 
         using var desk = new Desk();
         desk.Variables["PUCES_URL"] = daemon.Url;
@@ -74,10 +75,10 @@ public sealed class HistoryTests
         Assert.InRange(JsonDocument.Parse(more.Out).RootElement[0].GetProperty("mean_wait_s").GetDouble(), 0, waited);
     }
 
-    private static void AssertSame(IReadOnlyList<JobDetail> jobs, IReadOnlyList<HistoryNode> nodes, DateTimeOffset at, string where)
+    private static void AssertSame(IReadOnlyList<JobDetail> jobs, HistoryPage page, string where)
     {
-        var trace = HistoryTrace.Jobs(jobs, at);
-        var pool = HistoryTrace.Pool(nodes);
+        var trace = HistoryTrace.Jobs(jobs, page.At);
+        var pool = HistoryTrace.Pool(page);
         Assert.Equal(trace.Count, Replays.Possible(trace, pool, out _, out _).Count);
         var told = Replays.Run("puces", trace, pool, ReplayCosts.None);
         var begin = jobs.Min(j => j.Job.Submitted);

@@ -31,6 +31,13 @@ public sealed class NodeGroupTests
     public void Nodes_are_read_from_a_list() =>
         Assert.Equal([new(16, 8, "H100"), new(4, 4)], NodeGroup.Read(new StringReader("# ours\n16x8:H100\n\n4x4  # old ones\n"), "n"));
 
+    [Fact]
+    public void What_stands_behind_a_group_is_read()
+    {
+        var group = Assert.Single(NodeGroup.Read(new StringReader("16x8:H100 islands 4 racks 8 opens 2d  # rented\n"), "n"));
+        Assert.Equal((4, 8, DateTimeOffset.UnixEpoch.AddDays(2)), (group.Islands, group.Racks, Assert.Single(group.Windows).To));
+    }
+
     [Theory]
     [InlineData("16x8\nmany\n", "n:2: 'many' is no group of nodes")]
     [InlineData("# none\n", "n:1: lists no nodes")]

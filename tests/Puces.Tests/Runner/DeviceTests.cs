@@ -52,11 +52,27 @@ public sealed class DeviceTests : RunnerSuite
     }
 
     [Fact]
+    public void Amd_devices_that_xgmi_joins_are_one_island()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            Card(i, ("device/vendor", "0x1002"), ("device/device", "0x74a1"), ("device/mem_info_vram_total", "1"), ("device/uevent", $"DRIVER=amdgpu\nPCI_SLOT_NAME=0000:{i + 1}3:00.0"));
+            var node = Path.Combine(Root, $"class/kfd/kfd/topology/nodes/{i + 1}");
+            Directory.CreateDirectory(Path.Combine(node, "io_links/0"));
+            File.WriteAllText(Path.Combine(node, "properties"), $"simd_count 1\nlocation_id {(i + 1) << 12 | 3 << 8}\ndomain 0\n");
+            // The first two by xGMI, the third over PCIe (type 2).
+            File.WriteAllText(Path.Combine(node, "io_links/0/properties"), i < 2 ? $"type 11\nnode_to {2 - i}\n" : "type 2\nnode_to 1\n");
+        }
+        Assert.Equal([0, 0, null], Sysfs.Amd(Root).Select(d => d.Island));
+    }
+
+    [Fact]
     public void Where_the_kernel_shows_nothing_nothing_is_found() =>
         Assert.Empty(Sysfs.Amd(Root).Concat(Sysfs.Intel(Root)));
 
     [Theory]
     [InlineData("", "H100 H100?")]
+    [InlineData("-DLINKS", "H100/0 H100?/0")]
     [InlineData("-DNO_DRIVER", "")]
     [InlineData("-DMIG", "H100? H100-1G.10GB H100-3G.40GB")]
     [InlineData("-DMIG -DNO_INSTANCES", "H100?")]
@@ -86,12 +102,15 @@ public sealed class DeviceTests : RunnerSuite
             #endif
             int nvmlDeviceGetUUID(void *d, char *s, unsigned n) { strncpy(s, d == (void *)8 ? "MIG-8" : d == (void *)9 ? "MIG-9" : "GPU-1", n); return 0; }
             int nvmlDeviceGetMemoryInfo(void *d, unsigned long long *m) { m[0] = d == (void *)8 ? 10200547328 : 85520809984; return d == (void *)2 ? 15 : 0; }
+            #ifdef LINKS
+            int nvmlDeviceGetP2PStatus(void *a, void *b, int what, int *status) { *status = what == 2 ? 0 : 5; return 0; }
+            #endif
             """);
         using (var gcc = Process.Start("gcc", ["-shared", "-fPIC", .. how.Split(' ', StringSplitOptions.RemoveEmptyEntries), "-o", Path.Combine(Root, "libnvidia-ml.so.1"), source]))
             gcc.WaitForExit();
         using var agent = new RunnerProcess(Path.Combine(Root, "root"), new Dictionary<string, string> { ["LD_LIBRARY_PATH"] = Root });
-        Assert.Equal(expected, string.Join(' ', agent.Hello.Devices.Select(d => d.Model + (d.IsHealthy ? "" : "?"))));
+        Assert.Equal(expected, string.Join(' ', agent.Hello.Devices.Select(d => d.Model + (d.IsHealthy ? "" : "?") + (d.Island is { } island ? $"/{island}" : ""))));
         if (how.StartsWith("-DMIG", StringComparison.Ordinal)) Assert.Equal([1, .. expected == "H100?" ? (int[])[] : [2, 3]], agent.Hello.Devices.Select(d => d.Index));
-        else if (expected.Length > 0) Assert.Equal(new Device(0, "H100", "nvidia", new(85520809984), "GPU-1"), agent.Hello.Devices[0]);
+        else if (expected.Length > 0) Assert.Equal(new Device(0, "H100", "nvidia", new(85520809984), "GPU-1", Island: how.Length > 0 ? 0 : null), agent.Hello.Devices[0]);
     }
 }

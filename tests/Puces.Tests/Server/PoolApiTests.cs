@@ -33,6 +33,31 @@ public sealed class PoolApiTests(SharedDaemon daemon) : IClassFixture<SharedDaem
     }
 
     [Fact]
+    public async Task Links_and_places_of_a_pool_are_shown_and_kept_to()
+    {
+        using var desk = new Desk();
+        desk.Variables["PUCES_URL"] = daemon.Process.Url;
+        desk.Variables["PUCES_TOKEN"] = daemon.Process.Token;
+        var set = await desk.RunAsync("pools", "set", "local", "--gpus", "H100:8", "--nodes", "3", "--islands", "4", "--racks", "2", "--place", "n3=dc1/row2/rack7");
+        Assert.Equal((0, ""), (set.Code, set.Error));
+        var nodes = (await daemon.GetAsync("api/v1/pools", ContractJson.Default.PoolList, Ct)).Pools[0].Nodes;
+        Assert.Equal([("rack1", "8 × H100 in 2 islands of 4 (virtual)"), ("rack1", "8 × H100 in 2 islands of 4 (virtual)"), ("dc1/row2/rack7", "8 × H100 in 2 islands of 4 (virtual)")], nodes.Select(n => (n.Place, n.Models)));
+        Assert.Contains("local/n3 in dc1/row2/rack7", (await desk.RunAsync("pools")).Out, StringComparison.Ordinal);
+        var job = await daemon.Process.SubmitAsync("sleep 100", Ct, s => s with { Gpus = [new(3, "H100")], Nodes = 2 });
+        JobView held;
+        while ((held = (await daemon.Process.ShowAsync(job.Id, Ct)).Job).Nodes is null) await Task.Delay(20, Ct);
+        Assert.Equal("local/n1 [0,1,2] (one island), local/n2 [0,1,2] (one island)", held.Nodes);
+    }
+
+    [Theory]
+    [InlineData("""{"gpus": "H100:8", "islands": 0}""", "0: write how many devices fast links join, 1 to 64")]
+    [InlineData("""{"islands": 4}""", "are found on the machine where the devices are: give gpus too, or leave them out")]
+    [InlineData("""{"places": {"n1": "rack1"}}""", "\"n1\": write one of host")]
+    [InlineData("""{"places": {"host": "rack 1"}}""", "\"rack 1\": write letters, digits, '.', '_' and '-', with '/' between, the nearest switch last, such as dc1/row2/rack7")]
+    public async Task A_mistake_in_links_or_places_says_what_would_be_right(string json, string message) =>
+        Assert.Equal(message, Assert.Single((await SetAsync(json)).Problem.Errors!).Message);
+
+    [Fact]
     public async Task A_pool_that_a_job_holds_is_not_changed()
     {
         await SetAsync(Two);

@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Text.Json;
+using Puces.Core.Fleet;
+using Puces.Core.Jobs;
+
+namespace Puces.Core.Engine;
+
+// What is known in advance of when nodes are there: maintenance, capacity that begins, and capacity that ends.
+public sealed partial class World
+{
+    private int _lastWindow;
+    private DateTimeOffset _turned = DateTimeOffset.MaxValue;
+
+    private Answer SetWindow(Window asked, Batch batch)
+    {
+        var window = asked with { Number = ++_lastWindow, Announced = batch.Now, Removed = null };
+        batch.Say("window", $"window {window.Number}: {window}");
+        return new(Window: Keep(window, batch));
+    }
+
+    private Answer RemoveWindow(int number, Batch batch)
+    {
+        if (!_grid.Windows.TryGetValue(number, out var window)) return new(Error: $"there is no window {number}, or it is over");
+        batch.Say("window", $"window {number} is removed: {window.Target} is not closed by it any more");
+        return new(Window: Keep(window with { Removed = batch.Now }, batch));
+    }
+
+    private Window Keep(Window window, Batch batch)
+    {
+        _grid.Close(window);
+        batch.Add(new Change.NoteSet(WindowNotes.Key(window.Number), WindowNotes.Write(window)));
+        return window;
+    }
+
+    private void RecallWindows(IEnumerable<KeyValuePair<string, string>> notes)
+    {
+        foreach (var (key, text) in notes)
+        {
+            if (WindowNotes.Read(key, text) is not { } window) continue;
+            _lastWindow = Math.Max(_lastWindow, window.Number);
+            _grid.Close(window);
+        }
+    }
+
+    /// <summary>How long a node must stay open for a live job to start there now.</summary>
+    public TimeSpan StayOf(JobId job, DateTimeOffset now) => _scheduler.StayOf(ClaimOf(_jobs[job]), Clock(now));
+
+    private void Set(Node node) => _holdings.Set(node, _grid.WindowsOf(_grid.Find(node.Id)));
+
+    /// <summary>Time has come to this batch: nodes close and open.</summary>
+    private void Turn(Batch batch)
+    {
+        foreach (var window in _grid.Windows.Values)
+        {
+            if (window.From > _turned && window.From <= batch.Now) batch.Say("closed", window.Target + " is closed " + window.Until);
+            if (window.To > _turned && window.To <= batch.Now) batch.Say("opened", window.Target + " is open again");
+        }
+        _turned = batch.Now;
+        foreach (var index in _grid.Turn(Clock(batch.Now)))
+        {
+            if (_holdings.Find(_grid.NodeAt(index).Id) is not { } node) continue;
+            Set(node);
+            batch.Nodes.Add(node.Id);
+        }
+    }
+
+    /// <summary>A job's node has closed: it saves and leaves, and goes on when and where there is room.</summary>
+    private void LeaveClosed(Job job, Batch batch)
+    {
+        if (job.State is JobState.Stopping { Reason: not StopReason.RankLost }) return;
+        var live = _attempts[job.Id];
+        var node = live.Record.Nodes.First(n => _grid.WindowsOf(_grid.Find(n)).Now is not null);
+        var why = $"{node}, which is closed {_grid.WindowsOf(_grid.Find(node)).Now!.Until}";
+        batch.Set(live.Record = live.Record with { Preempted = batch.Now });
+        batch.Say("preempted", $"job {job.Id} ({job.Name}) saves and leaves {why}", job);
+        var stopped = StopAll(job with { Preemptions = job.Preemptions + 1 }, StopReason.Closed, $"its node {why}", batch);
+        Set(stopped with { State = (JobState.Stopping)stopped.State with { Why = why } }, batch);
+    }
+}
+
+/// <summary>How windows are kept among the notes.</summary>
+public static class WindowNotes
+{
+    private const string Prefix = "window/";
+
+    public static string Key(int number) => string.Create(CultureInfo.InvariantCulture, $"{Prefix}{number}");
+
+    public static string Write(Window window) => JsonSerializer.Serialize(window, EngineJson.Stored.Window);
+
+    /// <summary>The window that a note is of; null where it is about something else.</summary>
+    public static Window? Read(string key, string text) =>
+        key.StartsWith(Prefix, StringComparison.Ordinal) ? JsonSerializer.Deserialize(text, EngineJson.Stored.Window) : null;
+}
