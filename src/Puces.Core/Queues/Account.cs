@@ -44,7 +44,16 @@ public sealed class Account(string name, Account? above)
     public Account? Above => above;
     public int Depth { get; } = above is null ? 0 : above.Depth + 1;
     public SortedDictionary<string, Account> Parts { get; } = new(StringComparer.Ordinal);
-    public Project Project { get; internal set; } = new(name);
+
+    public Project Project
+    {
+        get;
+        internal set
+        {
+            if (IsActive) above?.ActiveWeight += value.Weight - field.Weight;
+            field = value;
+        }
+    } = new(name);
 
     /// <summary>When usage was last reckoned.</summary>
     public TimeSpan At { get; private set; }
@@ -58,6 +67,9 @@ public sealed class Account(string name, Account? above)
     public int Devices { get; private set; }
     public int Waiting { get; private set; }
     public bool IsActive => Devices > 0 || Waiting > 0;
+
+    /// <summary>The weights of its parts that are active, together.</summary>
+    internal long ActiveWeight { get; private set; }
 
     public int Held(string model) => _models.GetValueOrDefault(model);
     public int DevicesOf(string owner) => _devicesOf.GetValueOrDefault(owner);
@@ -105,13 +117,22 @@ public sealed class Account(string name, Account? above)
     {
         foreach (var (model, count) in take.Models) Add(_models, model, sign * count);
         Add(_devicesOf, owner, sign * take.Devices);
+        var wasActive = IsActive;
         Devices += sign * take.Devices;
+        Activate(wasActive);
     }
 
     internal void Wait(string owner, int change)
     {
+        var wasActive = IsActive;
         Waiting += change;
         Add(_waitingOf, owner, change);
+        Activate(wasActive);
+    }
+
+    private void Activate(bool wasActive)
+    {
+        if (IsActive != wasActive) above?.ActiveWeight += wasActive ? -Project.Weight : Project.Weight;
     }
 
     private static void Add(IDictionary<string, int> counts, string key, int change)

@@ -245,34 +245,6 @@ public sealed partial class Scheduler
         return room.IsEnough ? new(node, policy.Rank(leaving[^1], now), leaving) : null;
     }
 
-    /// <summary>The nodes to be cleared, whose victims may all be stopped together; null where there are not enough, or nobody need be.</summary>
-    private List<Clearing>? Choose(Claim claim, Way way, TimeSpan now)
-    {
-        var chosen = new List<Clearing>();
-        var leaving = new List<Claim>();
-        foreach (var clearing in _clearings)
-        {
-            if (chosen.Count == way.Nodes) break;
-            var before = leaving.Count;
-            var isAllowed = true;
-            foreach (var victim in _shares.IsShared ? clearing.Victims : [])
-            {
-                if (leaving.Contains(victim)) continue;
-                if (!(isAllowed = CauseOf(victim, claim, way, now) is not null)) break;
-                leaving.Add(victim);
-                Discount(victim, -1);
-            }
-            if (isAllowed) chosen.Add(clearing);
-            for (var i = leaving.Count - 1; !isAllowed && i >= before; i--)
-            {
-                Discount(leaving[i], 1);
-                leaving.RemoveAt(i);
-            }
-        }
-        foreach (var victim in leaving) Discount(victim, 1);
-        return chosen.Count < way.Nodes || chosen.TrueForAll(c => c.Victims.Count == 0) ? null : chosen;
-    }
-
     // Time alone may let one be stopped, at a tick, and for its share one asks only then. What is owed of a quota depends on what all hold.
     private bool WasRefused(Claim claim, long rank)
     {

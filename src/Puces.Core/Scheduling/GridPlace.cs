@@ -21,14 +21,15 @@ public sealed partial class Grid
     }
 
     /// <summary>Nodes that are up and could take one part of a way now, whole parts only.</summary>
-    public int CountFitting(Way way)
+    /// <param name="most">It stops counting there.</param>
+    public int CountFitting(Way way, int most = int.MaxValue)
     {
         var count = 0;
         foreach (var kind in _kinds)
         {
             if (MaskOf(way, kind) == 0 && way.Devices > 0) continue;
             for (var free = way.Devices; free <= kind.Devices.Count; free++)
-                for (var at = kind.With(free).From(0); at >= 0; at = kind.With(free).From(at + 1))
+                for (var at = kind.With(free).From(0); at >= 0 && count < most; at = kind.With(free).From(at + 1))
                     if (Fits(kind.Members[at], way, way.Devices, null)) count++;
         }
         return count;

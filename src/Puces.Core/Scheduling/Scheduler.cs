@@ -156,6 +156,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private void InOrder(TimeSpan now)
     {
         _waiting.Tidy();
+        _yields.Forget();
         _order.Clear();
         _wanted = 0;
         foreach (var reservation in _reservations) reservation.IsWanted = false;

@@ -6,7 +6,9 @@ public sealed partial class Scheduler
     private readonly List<List<Claim>> _onNode = [];
     // For each shape: the best that was refused victims since the last tick. A worse one need not ask.
     private readonly List<(TimeSpan? Ticked, long Rank)> _refused = [];
-    private readonly List<Clearing> _clearings = [];
+    private readonly PriorityQueue<Clearing, (long, string)> _clearings = new(ByLoss);
+    private readonly Yielding _yields = new(grid, policy);
+    private readonly List<Clearable[]> _clearables = [];
 
     /// <summary>One node, who would have to leave it, and the lowest rank among them: the higher it is, the less is lost by it.</summary>
     private readonly record struct Clearing(int Node, long Least, IReadOnlyList<Claim> Victims);
@@ -33,13 +35,7 @@ public sealed partial class Scheduler
     /// <summary>The parts that stopping others would free; null where that would not do.</summary>
     private Part[]? Clear(Claim claim, Way way, TimeSpan now)
     {
-        if (way.Rest > 0) return null;
-        _clearings.Clear();
-        for (var node = 0; node < grid.Count; node++)
-            if (grid.IsOpen(node) && grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
-        if (_clearings.Count < way.Nodes) return null;
-        _clearings.Sort((a, b) => a.Least != b.Least ? b.Least.CompareTo(a.Least) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
-        if (Choose(claim, way, now) is not { } chosen) return null;
+        if (way.Rest > 0 || Choose(claim, way, now) is not { } chosen) return null;
         var parts = new Part[way.Nodes];
         for (var i = 0; i < parts.Length; i++)
         {
@@ -56,11 +52,74 @@ public sealed partial class Scheduler
         return parts;
     }
 
-    /// <summary>The way to make room on one node: those that go furthest back in line first.</summary>
-    private Clearing? ClearingOf(int node, Claim claim, Way way, TimeSpan now)
+    /// <summary>The nodes to be cleared, whose victims may all be stopped together; null where there are not enough, or nobody need be.</summary>
+    private List<Clearing>? Choose(Claim claim, Way way, TimeSpan now)
     {
-        var room = grid.RoomOn(way, node);
-        if (room.IsEnough) return new(node, long.MaxValue, []);
+        var clearable = ClearableFor(claim.Shape, way);
+        clearable.Update(_onNode);
+        // One that a single node has room for needs nobody's leaving.
+        if (clearable.Count < way.Nodes || way.Nodes == 1 && grid.CountFitting(way, most: 1) > 0) return null;
+        _yields.Update(_onNode, now);
+        var chosen = new List<Clearing>();
+        var leaving = new List<Claim>();
+        foreach (var clearing in Clearings(clearable, claim, way, leaving, now))
+        {
+            var before = leaving.Count;
+            var isAllowed = true;
+            foreach (var victim in _shares.IsShared ? clearing.Victims : [])
+            {
+                if (leaving.Contains(victim)) continue;
+                if (!(isAllowed = CauseOf(victim, claim, way, now) is not null)) break;
+                leaving.Add(victim);
+                Discount(victim, -1);
+            }
+            if (isAllowed) chosen.Add(clearing);
+            for (var i = leaving.Count - 1; !isAllowed && i >= before; i--)
+            {
+                Discount(leaving[i], 1);
+                leaving.RemoveAt(i);
+            }
+            if (chosen.Count == way.Nodes) break;
+        }
+        foreach (var victim in leaving) Discount(victim, 1);
+        return chosen.Count < way.Nodes || chosen.TrueForAll(c => c.Victims.Count == 0) ? null : chosen;
+    }
+
+    /// <summary>The nodes that could be cleared, that on which least is lost first, then by name.</summary>
+    /// <param name="leaving">Who is counted as gone between two of them; each is found as if nobody were.</param>
+    private IEnumerable<Clearing> Clearings(Clearable clearable, Claim claim, Way way, List<Claim> leaving, TimeSpan now)
+    {
+        _clearings.Clear();
+        if (way.Nodes > 1)
+            for (var node = clearable.From(0); node >= 0; node = clearable.From(node + 1))
+                if (grid.RoomOn(way, node).IsEnough) Found(new(node, long.MaxValue, []));
+        foreach (var node in _yields.Changed)
+            if (clearable.Has(node)) Look(node);
+        for (var next = 0; next < _yields.All.Count || _clearings.Count > 0;)
+        {
+            // No node from here on is worth more than its highest rank.
+            while (next < _yields.All.Count && (_clearings.Count == 0 || _yields.All[next].Rank >= _clearings.Peek().Least))
+            {
+                var node = _yields.All[next++].Node;
+                if (clearable.Has(node) && !_yields.HasChanged(node)) Look(node);
+            }
+            if (_clearings.TryDequeue(out var best, out _)) yield return best;
+        }
+
+        void Look(int node)
+        {
+            if (grid.RoomOn(way, node) is not { IsEnough: false } room) return;
+            foreach (var gone in leaving) Discount(gone, 1);
+            if (ClearingOf(node, room, claim, way, now) is { } clearing) Found(clearing);
+            foreach (var gone in leaving) Discount(gone, -1);
+        }
+
+        void Found(Clearing clearing) => _clearings.Enqueue(clearing, (-clearing.Least, grid.NodeAt(clearing.Node).Id));
+    }
+
+    /// <summary>The way to make room on one node: those that go furthest back in line first.</summary>
+    private Clearing? ClearingOf(int node, Grid.Room room, Claim claim, Way way, TimeSpan now)
+    {
         List<Claim>? victims = null;
         foreach (var holding in On(node))
             if (holding is { CanYield: true, IsLeaving: false } && CauseOf(holding, claim, way, now) is not null) (victims ??= []).Add(holding);
@@ -75,6 +134,17 @@ public sealed partial class Scheduler
         }
         return null;
     }
+
+    private Clearable ClearableFor(Shape shape, Way way)
+    {
+        while (_clearables.Count <= shape.Index) _clearables.Add([]);
+        if (_clearables[shape.Index].Length == 0) _clearables[shape.Index] = [.. shape.Ways.Select(w => new Clearable(w, grid))];
+        for (var i = 0; ; i++)
+            if (ReferenceEquals(shape.Ways[i], way)) return _clearables[shape.Index][i];
+    }
+
+    private static readonly Comparer<(long Loss, string Name)> ByLoss = Comparer<(long Loss, string Name)>.Create((a, b) =>
+        a.Loss != b.Loss ? a.Loss.CompareTo(b.Loss) : string.CompareOrdinal(a.Name, b.Name));
 
     private List<Claim> On(int node) => node < _onNode.Count ? _onNode[node] : Nobody;
 
