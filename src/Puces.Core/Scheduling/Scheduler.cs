@@ -225,6 +225,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         Unreserve(claim);
         _holding.Add(claim);
         if (claim.CanYield) _yielding++;
+        _leastPriority = Math.Min(_leastPriority, claim.Priority);
         _changes++;
         for (var i = 0; i < parts.Count && !policy.IsStrict; i++)
         {

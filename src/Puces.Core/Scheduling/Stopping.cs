@@ -9,6 +9,9 @@ public sealed partial class Scheduler
     private readonly PriorityQueue<Clearing, (long, string)> _clearings = new(ByLoss);
     private readonly Yielding _yields = new(grid, policy);
     private readonly List<Clearable[]> _clearables = [];
+    private long _question;
+    // Nobody that holds has a lower priority.
+    private int _leastPriority = int.MaxValue;
 
     /// <summary>One node, who would have to leave it, and the lowest rank among them: the higher it is, the less is lost by it.</summary>
     private readonly record struct Clearing(int Node, long Least, IReadOnlyList<Claim> Victims);
@@ -60,9 +63,12 @@ public sealed partial class Scheduler
         // One that a single node has room for needs nobody's leaving.
         if (clearable.Count < way.Nodes || way.Nodes == 1 && grid.CountFitting(way, most: 1) > 0) return null;
         _yields.Update(_onNode, now);
+        _question++;
+        var (own, others) = _shares.IsShared && claim.Account is not null ? Askable(claim, way, now) : (true, false);
+        if (!own && !others) return null;
         var chosen = new List<Clearing>();
         var leaving = new List<Claim>();
-        foreach (var clearing in Clearings(clearable, claim, way, leaving, now))
+        foreach (var clearing in Clearings(clearable, claim, way, others, leaving, now))
         {
             var before = leaving.Count;
             var isAllowed = true;
@@ -86,8 +92,9 @@ public sealed partial class Scheduler
     }
 
     /// <summary>The nodes that could be cleared, that on which least is lost first, then by name.</summary>
+    /// <param name="others">Some of another project may be stopped, whatever their rank.</param>
     /// <param name="leaving">Who is counted as gone between two of them; each is found as if nobody were.</param>
-    private IEnumerable<Clearing> Clearings(Clearable clearable, Claim claim, Way way, List<Claim> leaving, TimeSpan now)
+    private IEnumerable<Clearing> Clearings(Clearable clearable, Claim claim, Way way, bool others, List<Claim> leaving, TimeSpan now)
     {
         _clearings.Clear();
         if (way.Nodes > 1)
@@ -95,12 +102,14 @@ public sealed partial class Scheduler
                 if (grid.RoomOn(way, node).IsEnough) Found(new(node, long.MaxValue, []));
         foreach (var node in _yields.Changed)
             if (clearable.Has(node)) Look(node);
-        for (var next = 0; next < _yields.All.Count || _clearings.Count > 0;)
+        var end = _yields.All.Count;
+        for (var next = 0; next < end || _clearings.Count > 0;)
         {
             // No node from here on is worth more than its highest rank.
-            while (next < _yields.All.Count && (_clearings.Count == 0 || _yields.All[next].Rank >= _clearings.Peek().Least))
+            while (next < end && (_clearings.Count == 0 || _yields.All[next].Rank >= _clearings.Peek().Least))
             {
-                var node = _yields.All[next++].Node;
+                var (rank, node) = _yields.All[next++];
+                if (!others && claim.Priority <= _leastPriority && !policy.Reaches(rank, claim, now)) end = next;
                 if (clearable.Has(node) && !_yields.HasChanged(node)) Look(node);
             }
             if (_clearings.TryDequeue(out var best, out _)) yield return best;
@@ -122,7 +131,7 @@ public sealed partial class Scheduler
     {
         List<Claim>? victims = null;
         foreach (var holding in On(node))
-            if (holding is { CanYield: true, IsLeaving: false } && CauseOf(holding, claim, way, now) is not null) (victims ??= []).Add(holding);
+            if (holding is { CanYield: true, IsLeaving: false } && (holding.Account is not { } account || !_shares.IsShared || account.MayGive == _question) && CauseOf(holding, claim, way, now) is not null) (victims ??= []).Add(holding);
         if (victims is null) return null;
         if (_shares.IsShared) return ClearingOf(node, room, victims, claim, way, now);
         victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));

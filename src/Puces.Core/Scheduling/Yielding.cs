@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using Puces.Core.Queues;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>
@@ -8,11 +11,18 @@ internal sealed class Yielding(Grid grid, IPolicy policy)
 {
     private readonly List<(long Rank, int Node)> _all = [];
     private readonly List<int> _changed = [];
+    private readonly Dictionary<Account, Bounds> _projects = [];
     // Nodes that changed since the others were put in order bear its number.
     private int[] _changedIn = [];
     private int _number;
     private long _seen = -1;
     private TimeSpan _at = TimeSpan.MinValue;
+
+    /// <summary>What all those of one project that may be stopped are within.</summary>
+    internal readonly record struct Bounds(long Highest, int FewestDevices);
+
+    /// <summary>The projects of those that may be stopped.</summary>
+    public IReadOnlyDictionary<Account, Bounds> Projects => _projects;
 
     /// <summary>The highest rank on each node, in falling order. Nodes that have changed since may stand anywhere.</summary>
     public IReadOnlyList<(long Rank, int Node)> All => _all;
@@ -32,6 +42,7 @@ internal sealed class Yielding(Grid grid, IPolicy policy)
         {
             foreach (var node in changed)
             {
+                _ = HighestOn(node, onNode, now);
                 if (HasChanged(node)) continue;
                 if (_changedIn.Length <= node) Array.Resize(ref _changedIn, grid.Count);
                 _changedIn[node] = _number;
@@ -44,14 +55,26 @@ internal sealed class Yielding(Grid grid, IPolicy policy)
         _number++;
         _changed.Clear();
         _all.Clear();
+        _projects.Clear();
         for (var node = 0; node < onNode.Count; node++)
-        {
-            var highest = long.MinValue;
-            foreach (var holding in onNode[node])
-                if (holding is { CanYield: true, IsLeaving: false } && policy.Rank(holding, now) is var rank && rank > highest) highest = rank;
-            if (highest > long.MinValue) _all.Add((highest, node));
-        }
+            if (HighestOn(node, onNode, now) is { } highest) _all.Add((highest, node));
         _all.Sort(FurthestBack);
+    }
+
+    private long? HighestOn(int node, List<List<Claim>> onNode, TimeSpan now)
+    {
+        long? highest = null;
+        if (node >= onNode.Count) return null;
+        foreach (var holding in onNode[node])
+        {
+            if (holding is not { CanYield: true, IsLeaving: false }) continue;
+            var rank = policy.Rank(holding, now);
+            if (highest is not { } most || rank > most) highest = rank;
+            if (holding.Account is not { } account) continue;
+            ref var bounds = ref CollectionsMarshal.GetValueRefOrAddDefault(_projects, account, out var isKnown);
+            bounds = isKnown ? new(Math.Max(rank, bounds.Highest), Math.Min(holding.Take.Devices, bounds.FewestDevices)) : new(rank, holding.Take.Devices);
+        }
+        return highest;
     }
 
     private static readonly Comparison<(long Rank, int Node)> FurthestBack = (a, b) => a.Rank != b.Rank ? b.Rank.CompareTo(a.Rank) : a.Node.CompareTo(b.Node);
