@@ -71,9 +71,6 @@ public sealed class Account(string name, Account? above)
     /// <summary>The weights of its parts that are active, together.</summary>
     internal long ActiveWeight { get; private set; }
 
-    /// <summary>The last question who may be stopped for another, in which this project could not be ruled out.</summary>
-    internal long MayGive { get; set; }
-
     public int Held(string model) => _models.GetValueOrDefault(model);
     public int DevicesOf(string owner) => _devicesOf.GetValueOrDefault(owner);
     public int WaitingOf(string owner) => _waitingOf.GetValueOrDefault(owner);

@@ -220,33 +220,20 @@ public sealed partial class Scheduler
             && (getting.Devices + way.Total) * 1000L <= Shares.ShareOf(getting, grid.Devices) ? StopCause.Share : null;
     }
 
-    /// <summary>
-    /// Whether anybody of the claim's own project, and anybody of another, might be stopped for it: <see cref="CauseOf"/> says no to all others.
-    /// Projects that are not ruled out bear the number of the question.
-    /// </summary>
-    private (bool Own, bool Others) Askable(Claim claim, Way way, TimeSpan now)
+    /// <summary>Whether <see cref="CauseOf"/> might let one of a project be stopped for the claim: it says no to all of a project that this rules out.</summary>
+    private bool Might(Yielders yielders, Claim claim, Way way, TimeSpan now)
     {
-        var (own, others) = (false, false);
-        foreach (var (from, bounds) in _yields.Projects)
-        {
-            if (!Might(from, bounds, claim, way, now)) continue;
-            from.MayGive = _question;
-            if (from == claim.Account) own = true;
-            else others = true;
-        }
-        return (own, others);
-    }
-
-    private bool Might(Account from, Yielding.Bounds bounds, Claim claim, Way way, TimeSpan now)
-    {
+        if (yielders.Count == 0) return false;
         if (claim.Priority > _leastPriority) return true;
-        if (claim.Account is not { } to || from == to) return policy.Reaches(bounds.Highest, claim, now);
+        if (claim.Account is not { } to || yielders.Account is not { } from || from == to)
+            return yielders.Order(policy, now, _pass) is var order && yielders.Fresh.Count > 0 || order.Count > 0 && policy.Reaches(order[0].Rank, claim, now);
         var common = Shares.Common(from, to);
         if (_shares.HasQuotas && IsWithin(claim, to, common, null)) return true;
         if (from == common || to == common) return false;
         var (giving, getting) = (Below(common, from), Below(common, to));
-        return (giving.Devices - bounds.FewestDevices) * 1000L >= Shares.ShareOf(giving, grid.Devices)
-            && (getting.Devices + way.Total) * 1000L <= Shares.ShareOf(getting, grid.Devices);
+        if ((getting.Devices + way.Total) * 1000L > Shares.ShareOf(getting, grid.Devices)) return false;
+        var share = Shares.ShareOf(giving, grid.Devices);
+        return giving.Devices * 1000L >= share && (giving.Devices - yielders.FewestDevices(_pass)) * 1000L >= share;
     }
 
     private static Account Below(Account top, Account account)

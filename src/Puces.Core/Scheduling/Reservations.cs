@@ -15,7 +15,7 @@ public sealed partial class Scheduler
     private readonly List<(TimeSpan At, int Node)> _times = [];
     private readonly List<(TimeSpan At, Claim Claim)> _leaving = [];
     // For each shape, of each of its ways: what was found on each node.
-    private readonly List<RoomTime[][]> _rooms = [];
+    private readonly List<Rooms[]> _rooms = [];
     // Nodes of reservations that are wanted bear the number of the look.
     private int[] _reservedNodes = [];
     private int _looks;
@@ -28,9 +28,17 @@ public sealed partial class Scheduler
     private readonly record struct PassState(long Pass, int Wanted, int Changes);
 
     /// <summary>When a node has room for a part: true as long as nothing changes there, and none that holds is overdue.</summary>
-    private record struct RoomTime(int Version, long At, long Due)
+    private record struct RoomTime(long At, long Due)
     {
         public const long Never = long.MaxValue, Now = -1, NoNode = -2;
+        public static readonly RoomTime Unknown = new(NoNode, long.MinValue);
+    }
+
+    /// <summary>What was found on each node for one way, up to so many changes of the grid.</summary>
+    private sealed class Rooms
+    {
+        public RoomTime[] Times = [];
+        public long Seen;
     }
 
     /// <summary>Nodes on which a claim is expected to find all that it needs at one time.</summary>
@@ -132,13 +140,13 @@ public sealed partial class Scheduler
             if (reservation.IsWanted) foreach (var node in reservation.Nodes) _reservedNodes[node] = _looks;
         var ways = claim.Shape.Ways;
         while (_rooms.Count <= claim.Shape.Index) _rooms.Add([]);
-        if (_rooms[claim.Shape.Index].Length == 0) _rooms[claim.Shape.Index] = [.. ways.Select(_ => Array.Empty<RoomTime>())];
+        if (_rooms[claim.Shape.Index].Length == 0) _rooms[claim.Shape.Index] = [.. ways.Select(_ => new Rooms())];
         Reservation? best = null;
         for (var i = 0; i < ways.Count; i++)
         {
             var way = ways[i];
             if (way.Rest > 0) continue;
-            FindTimes(way, ref _rooms[claim.Shape.Index][i], now);
+            FindTimes(way, _rooms[claim.Shape.Index][i], now);
             if (_times.Count < way.Nodes) continue;
             if (_times[way.Nodes - 1].At is var at && at < (best?.At ?? TimeSpan.MaxValue)) best = new(claim, way, [.. _times.Select(t => t.Node)], at);
         }
@@ -146,20 +154,22 @@ public sealed partial class Scheduler
     }
 
     /// <summary>The nodes that have room first, as many as the way needs: by time, then by index.</summary>
-    private void FindTimes(Way way, ref RoomTime[] rooms, TimeSpan now)
+    private void FindTimes(Way way, Rooms rooms, TimeSpan now)
     {
-        if (rooms.Length < grid.Count)
-        {
-            var known = rooms.Length;
-            Array.Resize(ref rooms, grid.Count);
-            for (var node = known; node < rooms.Length; node++) rooms[node].Version = -1;
-        }
+        var known = rooms.Times.Length;
+        if (known < grid.Count) Array.Resize(ref rooms.Times, grid.Count);
+        if (!grid.ChangedSince(rooms.Seen, out var changed)) known = 0;
+        rooms.Times.AsSpan(known).Fill(RoomTime.Unknown);
+        foreach (var node in changed) rooms.Times[node] = RoomTime.Unknown;
+        rooms.Seen = grid.Changes;
         _times.Clear();
-        for (var node = 0; node < rooms.Length; node++)
+        for (var node = 0; node < rooms.Times.Length; node++)
         {
+            ref var room = ref rooms.Times[node];
+            // Whoever comes after those that were found already needs no look, unless what is known of it may be wrong.
+            if (room.Due > now.Ticks && (room.At == RoomTime.NoNode || _times.Count == way.Nodes && room.At > _times[^1].At.Ticks)) continue;
             if (_reservedNodes[node] == _looks) continue;
-            ref var room = ref rooms[node];
-            if (room.Version != grid.SlotAt(node).Version || room.Due <= now.Ticks) room = RoomAt(node, way, now);
+            if (room.Due <= now.Ticks) room = RoomAt(node, way, now);
             if (room.At == RoomTime.NoNode) continue;
             var at = room.At == RoomTime.Now ? now : new(room.At);
             if (_times.Count == way.Nodes)
@@ -180,10 +190,9 @@ public sealed partial class Scheduler
     /// <summary>When a node is expected to have room for one part.</summary>
     private RoomTime RoomAt(int node, Way way, TimeSpan now)
     {
-        var version = grid.SlotAt(node).Version;
-        if (!grid.IsOpen(node) || !grid.CouldCarry(way, node)) return new(version, RoomTime.NoNode, RoomTime.Never);
+        if (!grid.IsOpen(node) || !grid.CouldCarry(way, node)) return new(RoomTime.NoNode, RoomTime.Never);
         var room = grid.RoomOn(way, node);
-        if (room.IsEnough) return new(version, RoomTime.Now, RoomTime.Never);
+        if (room.IsEnough) return new(RoomTime.Now, RoomTime.Never);
         _leaving.Clear();
         foreach (var holding in On(node)) _leaving.Add((EndOf(holding, now), holding));
         _leaving.Sort(ByEnd);
@@ -192,9 +201,9 @@ public sealed partial class Scheduler
         {
             for (var i = 0; i < holding.Parts.Count; i++)
                 if (holding.Parts[i].Node == node) room = grid.Add(room, way, holding.Parts[i]);
-            if (room.IsEnough) return new(version, at.Ticks, due);
+            if (room.IsEnough) return new(at.Ticks, due);
         }
-        return new(version, RoomTime.Never, due);
+        return new(RoomTime.Never, due);
     }
 
     private static readonly Comparison<(TimeSpan At, Claim Claim)> ByEnd = (a, b) => a.At != b.At ? a.At.CompareTo(b.At) : a.Claim.Number.CompareTo(b.Claim.Number);

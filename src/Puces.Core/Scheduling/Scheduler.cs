@@ -36,7 +36,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     public long WantedDevices => _waiting.Wanted;
 
     /// <summary>Who waits, in no order.</summary>
-    public IEnumerable<Claim> Waiting => _waiting.Groups.SelectMany(g => g.Claims);
+    public IReadOnlyList<Claim> Waiting => _waiting.Claims;
 
     /// <summary>Who holds devices, in no order.</summary>
     public IReadOnlyList<Claim> Holding => _holding;
@@ -156,7 +156,6 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private void InOrder(TimeSpan now)
     {
         _waiting.Tidy();
-        _yields.Forget();
         _order.Clear();
         _wanted = 0;
         foreach (var reservation in _reservations) reservation.IsWanted = false;
@@ -224,6 +223,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         claim.Attempts++;
         Unreserve(claim);
         _holding.Add(claim);
+        if (claim.CanYield) YieldersOf(claim.Account).Add(claim);
         if (claim.CanYield) _yielding++;
         _leastPriority = Math.Min(_leastPriority, claim.Priority);
         _changes++;
@@ -243,6 +243,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         _holding.RemoveAt(_holding.Count - 1);
         claim.HoldingAt = -1;
         Rest(claim);
+        claim.Yielders?.Remove(claim);
         if (claim.CanYield) _yielding--;
         for (var i = 0; i < claim.Parts.Count && !policy.IsStrict; i++) _onNode[claim.Parts[i].Node].Remove(claim);
         grid.Release(claim.Parts);

@@ -1,3 +1,5 @@
+using Puces.Core.Queues;
+
 namespace Puces.Core.Scheduling;
 
 // Who is stopped so that another may start.
@@ -7,7 +9,11 @@ public sealed partial class Scheduler
     // For each shape: the best that was refused victims since the last tick. A worse one need not ask.
     private readonly List<(TimeSpan? Ticked, long Rank)> _refused = [];
     private readonly PriorityQueue<Clearing, (long, string)> _clearings = new(ByLoss);
-    private readonly Yielding _yields = new(grid, policy);
+    private readonly Yielders _nobodys = new(null);
+    private readonly Dictionary<Account, Yielders> _yielders = [];
+    private readonly List<Yielders> _asked = [];
+    private readonly YieldOrder _yieldOrder = new();
+    private long[] _lookedAt = [];
     private readonly List<Clearable[]> _clearables = [];
     private long _question;
     // Nobody that holds has a lower priority.
@@ -62,13 +68,10 @@ public sealed partial class Scheduler
         clearable.Update(_onNode);
         // One that a single node has room for needs nobody's leaving.
         if (clearable.Count < way.Nodes || way.Nodes == 1 && grid.CountFitting(way, most: 1) > 0) return null;
-        _yields.Update(_onNode, now);
-        _question++;
-        var (own, others) = _shares.IsShared && claim.Account is not null ? Askable(claim, way, now) : (true, false);
-        if (!own && !others) return null;
+        if (!Ask(claim, way, now)) return null;
         var chosen = new List<Clearing>();
         var leaving = new List<Claim>();
-        foreach (var clearing in Clearings(clearable, claim, way, others, leaving, now))
+        foreach (var clearing in Clearings(clearable, claim, way, leaving, now))
         {
             var before = leaving.Count;
             var isAllowed = true;
@@ -92,32 +95,39 @@ public sealed partial class Scheduler
     }
 
     /// <summary>The nodes that could be cleared, that on which least is lost first, then by name.</summary>
-    /// <param name="others">Some of another project may be stopped, whatever their rank.</param>
     /// <param name="leaving">Who is counted as gone between two of them; each is found as if nobody were.</param>
-    private IEnumerable<Clearing> Clearings(Clearable clearable, Claim claim, Way way, bool others, List<Claim> leaving, TimeSpan now)
+    private IEnumerable<Clearing> Clearings(Clearable clearable, Claim claim, Way way, List<Claim> leaving, TimeSpan now)
     {
         _clearings.Clear();
         if (way.Nodes > 1)
             for (var node = clearable.From(0); node >= 0; node = clearable.From(node + 1))
                 if (grid.RoomOn(way, node).IsEnough) Found(new(node, long.MaxValue, []));
-        foreach (var node in _yields.Changed)
-            if (clearable.Has(node)) Look(node);
-        var end = _yields.All.Count;
-        for (var next = 0; next < end || _clearings.Count > 0;)
+        _yieldOrder.Clear();
+        foreach (var yielders in _asked)
+        {
+            _yieldOrder.Add(yielders.Order(policy, now, _pass));
+            foreach (var fresh in yielders.Fresh)
+                foreach (var part in fresh.Parts) Look(part.Node);
+        }
+        var mayBeOther = _asked.Exists(y => y.Account != claim.Account) || claim.Priority > _leastPriority;
+        while (true)
         {
             // No node from here on is worth more than its highest rank.
-            while (next < end && (_clearings.Count == 0 || _yields.All[next].Rank >= _clearings.Peek().Least))
+            while (_yieldOrder.TryTake(_clearings.TryPeek(out var found, out _) ? found.Least : long.MinValue, out var rank, out var node))
             {
-                var (rank, node) = _yields.All[next++];
-                if (!others && claim.Priority <= _leastPriority && !policy.Reaches(rank, claim, now)) end = next;
-                if (clearable.Has(node) && !_yields.HasChanged(node)) Look(node);
+                if (mayBeOther || policy.Reaches(rank, claim, now)) Look(node);
+                else _yieldOrder.Clear();
             }
-            if (_clearings.TryDequeue(out var best, out _)) yield return best;
+            if (!_clearings.TryDequeue(out var best, out _)) yield break;
+            yield return best;
         }
 
         void Look(int node)
         {
-            if (grid.RoomOn(way, node) is not { IsEnough: false } room) return;
+            if (_lookedAt.Length <= node) Array.Resize(ref _lookedAt, grid.Count);
+            if (_lookedAt[node] == _question) return;
+            _lookedAt[node] = _question;
+            if (!clearable.Has(node) || grid.RoomOn(way, node) is not { IsEnough: false } room) return;
             foreach (var gone in leaving) Discount(gone, 1);
             if (ClearingOf(node, room, claim, way, now) is { } clearing) Found(clearing);
             foreach (var gone in leaving) Discount(gone, -1);
@@ -131,7 +141,7 @@ public sealed partial class Scheduler
     {
         List<Claim>? victims = null;
         foreach (var holding in On(node))
-            if (holding is { CanYield: true, IsLeaving: false } && (holding.Account is not { } account || !_shares.IsShared || account.MayGive == _question) && CauseOf(holding, claim, way, now) is not null) (victims ??= []).Add(holding);
+            if (holding is { CanYield: true, IsLeaving: false } && holding.Yielders!.Asked == _question && CauseOf(holding, claim, way, now) is not null) (victims ??= []).Add(holding);
         if (victims is null) return null;
         if (_shares.IsShared) return ClearingOf(node, room, victims, claim, way, now);
         victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
@@ -142,6 +152,29 @@ public sealed partial class Scheduler
             if (room.IsEnough) return new(node, policy.Rank(victims[i], now), victims.GetRange(0, i + 1));
         }
         return null;
+    }
+
+    private Yielders YieldersOf(Account? account)
+    {
+        if (account is null) return _nobodys;
+        return _yielders.TryGetValue(account, out var yielders) ? yielders : _yielders[account] = new(account);
+    }
+
+    /// <summary>Finds those of whom some might be stopped for the claim; false where there are none.</summary>
+    private bool Ask(Claim claim, Way way, TimeSpan now)
+    {
+        _question++;
+        _asked.Clear();
+        Add(_nobodys);
+        foreach (var yielders in _yielders.Values) Add(yielders);
+        return _asked.Count > 0;
+
+        void Add(Yielders yielders)
+        {
+            if (!Might(yielders, claim, way, now)) return;
+            yielders.Asked = _question;
+            _asked.Add(yielders);
+        }
     }
 
     private Clearable ClearableFor(Shape shape, Way way)

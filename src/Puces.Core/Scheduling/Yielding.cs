@@ -1,127 +1,99 @@
-using System.Runtime.InteropServices;
 using Puces.Core.Queues;
 
 namespace Puces.Core.Scheduling;
 
 /// <summary>
-/// The nodes on which somebody may be stopped, those first on which somebody stands furthest back in the line: a clearing is no worth more
-/// than the rank of the last who leaves, so that most nodes need no look. It is true for one moment.
+/// Those of one project that hold devices and may be stopped, those first who stand furthest back in the line: a clearing is no worth more
+/// than the rank of the last who leaves, so that most nodes need no look.
 /// </summary>
-internal sealed class Yielding(Grid grid, IPolicy policy)
+/// <param name="account">The project; null where nobody has one.</param>
+internal sealed class Yielders(Account? account)
 {
-    private readonly List<(long Rank, int Node)> _all = [];
-    private readonly List<int> _changed = [];
-    private readonly Dictionary<Account, Bounds> _projects = [];
-    // Nodes that changed since the others were put in order bear its number.
-    private int[] _changedIn = [];
-    private int _number;
-    private long _seen = -1;
-    private TimeSpan _at = TimeSpan.MinValue;
+    private readonly List<Claim> _claims = [];
+    private readonly List<(long Rank, int Node)> _order = [];
+    private readonly List<Claim> _fresh = [];
+    private long _ordered = -1, _counted = -1;
+    private int _fewest;
 
-    /// <summary>What all those of one project that may be stopped are within.</summary>
-    internal readonly record struct Bounds(long Highest, int FewestDevices);
+    public Account? Account => account;
 
-    /// <summary>The projects of those that may be stopped.</summary>
-    public IReadOnlyDictionary<Account, Bounds> Projects => _projects;
+    public int Count => _claims.Count;
 
-    /// <summary>The highest rank on each node, in falling order. Nodes that have changed since may stand anywhere.</summary>
-    public IReadOnlyList<(long Rank, int Node)> All => _all;
+    /// <summary>Those that have begun since the others were put in order.</summary>
+    public IReadOnlyList<Claim> Fresh => _fresh;
 
-    /// <summary>Nodes that have changed since the others were put in order.</summary>
-    public IReadOnlyList<int> Changed => _changed;
+    /// <summary>The last question in which they were not ruled out.</summary>
+    public long Asked { get; set; }
 
-    public bool HasChanged(int node) => node < _changedIn.Length && _changedIn[node] == _number;
-
-    /// <summary>Ranks change with time, and with what is learned, between two passes and not within one.</summary>
-    public void Forget() => _seen = -1;
-
-    /// <param name="onNode">Who holds something of each node.</param>
-    public void Update(List<List<Claim>> onNode, TimeSpan now)
+    public void Add(Claim claim)
     {
-        if (_seen >= 0 && _at == now && grid.ChangedSince(_seen, out var changed) && _changed.Count < 256)
-        {
-            foreach (var node in changed)
-            {
-                _ = HighestOn(node, onNode, now);
-                if (HasChanged(node)) continue;
-                if (_changedIn.Length <= node) Array.Resize(ref _changedIn, grid.Count);
-                _changedIn[node] = _number;
-                _changed.Add(node);
-            }
-            _seen = grid.Changes;
-            return;
-        }
-        (_seen, _at) = (grid.Changes, now);
-        _number++;
-        _changed.Clear();
-        _all.Clear();
-        _projects.Clear();
-        for (var node = 0; node < onNode.Count; node++)
-            if (HighestOn(node, onNode, now) is { } highest) _all.Add((highest, node));
-        _all.Sort(FurthestBack);
+        (claim.Yielders, claim.YieldsAt) = (this, _claims.Count);
+        _claims.Add(claim);
+        if (_ordered >= 0) _fresh.Add(claim);
+        _fewest = Math.Min(_fewest, claim.Take.Devices);
     }
 
-    private long? HighestOn(int node, List<List<Claim>> onNode, TimeSpan now)
+    public void Remove(Claim claim)
     {
-        long? highest = null;
-        if (node >= onNode.Count) return null;
-        foreach (var holding in onNode[node])
+        var last = _claims[^1];
+        _claims[claim.YieldsAt] = last;
+        last.YieldsAt = claim.YieldsAt;
+        _claims.RemoveAt(_claims.Count - 1);
+        claim.Yielders = null;
+        // Only within a pass is the order of use, and within a pass nobody leaves.
+        _ordered = -1;
+        _fresh.Clear();
+    }
+
+    /// <summary>The least that one of them holds, or held when the pass began.</summary>
+    public int FewestDevices(long pass)
+    {
+        if (_counted == pass) return _fewest;
+        (_counted, _fewest) = (pass, int.MaxValue);
+        foreach (var claim in _claims) _fewest = Math.Min(_fewest, claim.Take.Devices);
+        return _fewest;
+    }
+
+    /// <summary>The nodes that they hold something of with their ranks, the highest first. Ranks do not change within a pass; whoever begins in it is fresh.</summary>
+    public List<(long Rank, int Node)> Order(IPolicy policy, TimeSpan now, long pass)
+    {
+        if (_ordered == pass) return _order;
+        _ordered = pass;
+        _order.Clear();
+        _fresh.Clear();
+        foreach (var claim in _claims)
         {
-            if (holding is not { CanYield: true, IsLeaving: false }) continue;
-            var rank = policy.Rank(holding, now);
-            if (highest is not { } most || rank > most) highest = rank;
-            if (holding.Account is not { } account) continue;
-            ref var bounds = ref CollectionsMarshal.GetValueRefOrAddDefault(_projects, account, out var isKnown);
-            bounds = isKnown ? new(Math.Max(rank, bounds.Highest), Math.Min(holding.Take.Devices, bounds.FewestDevices)) : new(rank, holding.Take.Devices);
+            if (claim.IsLeaving) continue;
+            var rank = policy.Rank(claim, now);
+            for (var i = 0; i < claim.Parts.Count; i++) _order.Add((rank, claim.Parts[i].Node));
         }
-        return highest;
+        _order.Sort(FurthestBack);
+        return _order;
     }
 
     private static readonly Comparison<(long Rank, int Node)> FurthestBack = (a, b) => a.Rank != b.Rank ? b.Rank.CompareTo(a.Rank) : a.Node.CompareTo(b.Node);
 }
 
-/// <summary>The nodes that would have room for one part of a way if all left that may be stopped: it looks anew only at those that changed.</summary>
-internal sealed class Clearable(Way way, Grid grid)
+/// <summary>The nodes on which some of these may be stopped, in falling order of the highest rank among them.</summary>
+internal sealed class YieldOrder
 {
-    private readonly NodeSet _nodes = new(64);
-    private long _seen = -1;
+    private readonly PriorityQueue<(List<(long Rank, int Node)> Order, int Next), long> _orders = new();
 
-    public int Count => _nodes.Count;
+    public void Clear() => _orders.Clear();
 
-    public bool Has(int node) => _nodes.Contains(node);
-
-    public int From(int node) => _nodes.From(node);
-
-    public void Update(List<List<Claim>> onNode)
+    public void Add(List<(long Rank, int Node)> order)
     {
-        _nodes.Grow(grid.Count);
-        if (_seen >= 0 && grid.ChangedSince(_seen, out var changed))
-            foreach (var node in changed) Look(node, onNode);
-        else
-            for (var node = 0; node < grid.Count; node++) Look(node, onNode);
-        _seen = grid.Changes;
+        if (order.Count > 0) _orders.Enqueue((order, 0), ~order[0].Rank);
     }
 
-    private void Look(int node, List<List<Claim>> onNode)
+    /// <summary>The next node, perhaps once more; false where there is none of at least this rank.</summary>
+    public bool TryTake(long least, out long rank, out int node)
     {
-        var could = Could(node, onNode);
-        if (could == _nodes.Contains(node)) return;
-        if (could) _nodes.Add(node);
-        else _nodes.Remove(node);
-    }
-
-    private bool Could(int node, List<List<Claim>> onNode)
-    {
-        if (!grid.IsOpen(node) || !grid.CouldCarry(way, node)) return false;
-        var room = grid.RoomOn(way, node);
-        if (!room.IsEnough && node < onNode.Count)
-            foreach (var holding in onNode[node])
-            {
-                if (!holding.CanYield) continue;
-                for (var i = 0; i < holding.Parts.Count; i++)
-                    if (holding.Parts[i].Node == node) room = grid.Add(room, way, holding.Parts[i]);
-                if (room.IsEnough) break;
-            }
-        return room.IsEnough;
+        (rank, node) = (0, -1);
+        if (!_orders.TryPeek(out var first, out var key) || ~key < least) return false;
+        (rank, node) = first.Order[first.Next];
+        if (first.Next + 1 < first.Order.Count) _orders.DequeueEnqueue((first.Order, first.Next + 1), ~first.Order[first.Next + 1].Rank);
+        else _orders.Dequeue();
+        return true;
     }
 }
