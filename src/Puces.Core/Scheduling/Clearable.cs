@@ -1,6 +1,6 @@
 namespace Puces.Core.Scheduling;
 
-/// <summary>The nodes that would have room for one part of a way if all left that may be stopped: it looks anew only at those that changed.</summary>
+/// <summary>The nodes that would have room for one part of a way if all left that may be stopped, and perhaps some more: it looks anew only at those that changed.</summary>
 internal sealed class Clearable(Way way, Grid grid)
 {
     private readonly NodeSet _nodes = new(64);
@@ -39,7 +39,7 @@ internal sealed class Clearable(Way way, Grid grid)
             {
                 if (!holding.CanYield) continue;
                 for (var i = 0; i < holding.Parts.Count; i++)
-                    if (holding.Parts[i].Node == node) room = grid.Add(room, way, holding.Parts[i]);
+                    if (holding.Parts[i].Node == node) room = grid.Add(room, way, holding.Parts[i], frees: true);
                 if (room.IsEnough) break;
             }
         return room.IsEnough;

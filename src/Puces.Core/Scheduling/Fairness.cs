@@ -252,10 +252,8 @@ public sealed partial class Scheduler
         {
             if (room.IsEnough) break;
             if (CauseOf(victim, claim, way, now) is null) continue;
-            leaving.Add(victim);
+            room = Without(victim, room, node, way, leaving);
             Discount(victim, -1);
-            foreach (var part in victim.Parts)
-                if (part.Node == node) room = grid.Add(room, way, part);
         }
         foreach (var victim in leaving) Discount(victim, 1);
         return room.IsEnough ? new(node, policy.Rank(leaving[^1], now), leaving) : null;

@@ -127,8 +127,9 @@ public sealed partial class Grid
     }
 
     /// <summary>The room once a part on the node is given back.</summary>
-    internal Room Add(Room room, Way way, in Part part) =>
-        new(room.Devices - BitOperations.PopCount(Usable(way, part)), room.MilliCpus - part.MilliCpus, room.Memory - part.Memory);
+    /// <param name="frees">Its devices are free then: nobody else has a share of them.</param>
+    internal Room Add(Room room, Way way, in Part part, bool frees) =>
+        new(room.Devices - (frees ? BitOperations.PopCount(Usable(way, part)) : 0), room.MilliCpus - part.MilliCpus, room.Memory - part.Memory);
 
     /// <summary>Devices of a node that are free and will do.</summary>
     internal ulong FreeOf(Way way, int node) => _slots[node].Free & MaskOf(way, _slots[node].Kind);
@@ -172,31 +173,26 @@ public sealed partial class Grid
     private Slot? Tightest(Way way, int devices, IReadOnlySet<string>? avoid)
     {
         for (var free = devices; free <= _largest; free++)
-        {
-            Slot? best = null;
-            foreach (var kind in _kinds)
-            {
-                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
-                if (First(kind, free, way, devices, avoid) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
-            }
-            if (best is not null) return best;
-        }
+            if (FirstWith(free, way, devices, avoid) is { } slot) return slot;
         return null;
     }
 
     private Slot? Freest(Way way, int devices, IReadOnlySet<string>? avoid)
     {
         for (var free = _largest; free >= devices; free--)
-        {
-            Slot? best = null;
-            foreach (var kind in _kinds)
-            {
-                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
-                if (First(kind, free, way, devices, avoid) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
-            }
-            if (best is not null) return best;
-        }
+            if (FirstWith(free, way, devices, avoid) is { } slot) return slot;
         return null;
+    }
+
+    private Slot? FirstWith(int free, Way way, int devices, IReadOnlySet<string>? avoid)
+    {
+        Slot? best = null;
+        foreach (var kind in _kinds)
+        {
+            if (free > kind.Devices.Count || !Serves(way, kind)) continue;
+            if (First(kind, free, way, devices, avoid) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
+        }
+        return best;
     }
 
     private Slot? First(Kind kind, int free, Way way, int devices, IReadOnlySet<string>? avoid)

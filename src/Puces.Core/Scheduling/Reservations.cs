@@ -14,6 +14,7 @@ public sealed partial class Scheduler
     private readonly List<Reservation> _reservations = [];
     private readonly List<(TimeSpan At, int Node)> _times = [];
     private readonly List<(TimeSpan At, Claim Claim)> _leaving = [];
+    private readonly List<Claim> _gone = [];
     // For each shape, of each of its ways: what was found on each node.
     private readonly List<Rooms[]> _rooms = [];
     // Nodes of reservations that are wanted bear the number of the look.
@@ -190,6 +191,7 @@ public sealed partial class Scheduler
     /// <summary>When a node is expected to have room for one part.</summary>
     private RoomTime RoomAt(int node, Way way, TimeSpan now)
     {
+        NodeLooks++;
         if (!grid.IsOpen(node) || !grid.CouldCarry(way, node)) return new(RoomTime.NoNode, RoomTime.Never);
         var room = grid.RoomOn(way, node);
         if (room.IsEnough) return new(RoomTime.Now, RoomTime.Never);
@@ -197,10 +199,10 @@ public sealed partial class Scheduler
         foreach (var holding in On(node)) _leaving.Add((EndOf(holding, now), holding));
         _leaving.Sort(ByEnd);
         var due = _leaving.Count > 0 ? _leaving[0].At.Ticks : RoomTime.Never;
+        _gone.Clear();
         foreach (var (at, holding) in _leaving)
         {
-            for (var i = 0; i < holding.Parts.Count; i++)
-                if (holding.Parts[i].Node == node) room = grid.Add(room, way, holding.Parts[i]);
+            room = Without(holding, room, node, way, _gone);
             if (room.IsEnough) return new(at.Ticks, due);
         }
         return new(RoomTime.Never, due);

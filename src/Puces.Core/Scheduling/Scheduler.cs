@@ -32,6 +32,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>What one pass looks at, at most: those that stand for all who wait alike.</summary>
     internal int Groups => _waiting.Groups.Count;
 
+    /// <summary>How often a single node was looked at to find who leaves it when, or who could be stopped on it: what a pass costs grows with that.</summary>
+    internal long NodeLooks { get; private set; }
+
     /// <summary>Devices that all who wait ask for together.</summary>
     public long WantedDevices => _waiting.Wanted;
 

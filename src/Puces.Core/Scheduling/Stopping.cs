@@ -20,7 +20,7 @@ public sealed partial class Scheduler
     private int _leastPriority = int.MaxValue;
 
     /// <summary>One node, who would have to leave it, and the lowest rank among them: the higher it is, the less is lost by it.</summary>
-    private readonly record struct Clearing(int Node, long Least, IReadOnlyList<Claim> Victims);
+    private readonly record struct Clearing(int Node, long Least, List<Claim> Victims);
 
     private bool TryStop(Claim claim, TimeSpan now)
     {
@@ -53,7 +53,7 @@ public sealed partial class Scheduler
             foreach (var victim in victims)
             {
                 foreach (var part in victim.Parts)
-                    if (part.Node == node) devices |= grid.Usable(way, part);
+                    if (part.Node == node && (part.Share == 0 || !IsShared(part, victims))) devices |= grid.Usable(way, part);
                 if (!victim.IsLeaving && CauseOf(victim, claim, way, now) is { } cause) Dismiss(victim, claim, cause);
             }
             parts[i] = new(node, Lowest(devices, way.Devices), 0, 0, 0);
@@ -127,6 +127,7 @@ public sealed partial class Scheduler
             if (_lookedAt.Length <= node) Array.Resize(ref _lookedAt, grid.Count);
             if (_lookedAt[node] == _question) return;
             _lookedAt[node] = _question;
+            NodeLooks++;
             if (!clearable.Has(node) || grid.RoomOn(way, node) is not { IsEnough: false } room) return;
             foreach (var gone in leaving) Discount(gone, 1);
             if (ClearingOf(node, room, claim, way, now) is { } clearing) Found(clearing);
@@ -145,14 +146,27 @@ public sealed partial class Scheduler
         if (victims is null) return null;
         if (_shares.IsShared) return ClearingOf(node, room, victims, claim, way, now);
         victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
-        for (var i = 0; i < victims.Count; i++)
+        var leaving = new List<Claim>();
+        foreach (var victim in victims)
         {
-            foreach (var part in victims[i].Parts)
-                if (part.Node == node) room = grid.Add(room, way, part);
-            if (room.IsEnough) return new(node, policy.Rank(victims[i], now), victims.GetRange(0, i + 1));
+            room = Without(victim, room, node, way, leaving);
+            if (room.IsEnough) return new(node, policy.Rank(victim, now), leaving);
         }
         return null;
     }
+
+    /// <summary>The room on a node once one more has left it, who is then among those that are gone.</summary>
+    private Grid.Room Without(Claim leaving, Grid.Room room, int node, Way way, List<Claim> gone)
+    {
+        gone.Add(leaving);
+        for (var i = 0; i < leaving.Parts.Count; i++)
+            if (leaving.Parts[i] is var part && part.Node == node) room = grid.Add(room, way, part, frees: part.Share == 0 || !IsShared(part, gone));
+        return room;
+    }
+
+    /// <summary>Somebody who is not gone has a share of the same device.</summary>
+    private bool IsShared(Part part, List<Claim> gone) =>
+        On(part.Node).Exists(c => !gone.Contains(c) && c.Parts.Any(p => p.Node == part.Node && (p.Devices & part.Devices) != 0));
 
     private Yielders YieldersOf(Account? account)
     {
