@@ -46,17 +46,19 @@ public sealed partial class World
     }
 
     // Keys of notes begin with what they are about.
-    private const string RunTimesNote = "run-times/";
+    private const string RunTimesNote = "run-times/", PolicyNote = "policy/";
 
     private void Recall(IEnumerable<KeyValuePair<string, string>> notes)
     {
         _scheduler.History.Load(notes.Where(n => n.Key.StartsWith(RunTimesNote, StringComparison.Ordinal)).Select(n => (n.Key[RunTimesNote.Length..], n.Value)));
+        if (notes.FirstOrDefault(n => n.Key == PolicyNote + _scheduler.Policy.Name).Value is { } kept) _scheduler.Policy.Load(kept);
         RecallProjects(notes);
     }
 
     private void Note(Batch batch)
     {
         foreach (var (key, text) in _scheduler.History.TakeLearned()) batch.Add(new Change.NoteSet(RunTimesNote + key, text.Length > 0 ? text : null));
+        if (_scheduler.Policy.TakeKept() is { } kept) batch.Add(new Change.NoteSet(PolicyNote + _scheduler.Policy.Name, kept));
         foreach (var (project, usage) in _scheduler.Shares.TakeChanged()) batch.Add(new Change.NoteSet(ProjectNotes.Usage + project, usage));
     }
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>
@@ -24,9 +26,28 @@ public sealed class Ageing
     private readonly PriorityQueue<int, TimeSpan> _leaves = new();
     private TimeSpan? _looked;
     private int _arrived, _exempt;
+    private bool _isChanged;
+    // What was promised before a restart, which forgets who came: it holds until as much time has told anew.
+    private TimeSpan _before;
+    private TimeSpan? _beforeUntil;
 
     /// <summary>The longest that is promised to all but one in a thousand.</summary>
     public TimeSpan Longest { get; private set; } = Least;
+
+    /// <summary>What is promised, in whole seconds, if it is another than at the last call; else null.</summary>
+    public string? TakeKept()
+    {
+        if (!_isChanged) return null;
+        _isChanged = false;
+        return ((long)Longest.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>What was promised before this was made. What cannot be read is left out.</summary>
+    public void Load(string kept)
+    {
+        if (long.TryParse(kept, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds < TimeSpan.MaxValue.TotalSeconds)
+            Longest = _before = TimeSpan.FromSeconds(seconds);
+    }
 
     public void Arrived(Claim claim)
     {
@@ -47,8 +68,12 @@ public sealed class Ageing
         if (_looked is not { } looked || now - looked >= Every)
         {
             _looked = now;
+            _beforeUntil ??= now + _before;
+            var least = now < _beforeUntil && _before > Least ? _before : Least;
             var longest = _arrivals.Longest(scheduler.Grid, c => c.Attained(now) + ToGo(c, now)) * Margin;
-            Longest = longest > Least ? longest : Least;
+            if (longest < least) longest = least;
+            _isChanged |= longest != Longest;
+            Longest = longest;
         }
         _all.Clear();
         _all.AddRange(scheduler.Holding);

@@ -6,6 +6,9 @@ namespace Puces.Core.Scheduling;
 /// </summary>
 internal sealed class ArrivalOrder
 {
+    /// <summary>Jobs that it goes by: the latest, at least so many. What was long before says little.</summary>
+    public const int Most = 20_000;
+
     private readonly List<Visit> _visits = [];
     // The first so many have ended, and nothing will change what they waited: the grid is as it was when the last of them had been placed.
     private readonly PriorityQueue<Stay, (TimeSpan At, int Visit)> _settledEnds = new();
@@ -16,6 +19,8 @@ internal sealed class ArrivalOrder
     private readonly PriorityQueue<Stay, (TimeSpan At, int Visit)> _ends = new();
     private readonly List<TimeSpan> _waits = [];
     private readonly List<IReadOnlyList<Part>> _left = [];
+    // Those before the first that is still here.
+    private int _dropped;
     private Grid? _grid;
     private long _gridVersion = -1;
 
@@ -30,18 +35,24 @@ internal sealed class ArrivalOrder
         public TimeSpan Held { get; set; }
     }
 
-    public int Count => _visits.Count;
-
     public void Arrive(Claim claim)
     {
-        claim.Visit = _visits.Count;
+        if (_visits.Count == 2 * Most)
+        {
+            _visits.RemoveRange(0, Most);
+            _dropped += Most;
+            // From the new first on, as if nothing had been before.
+            _gridVersion = -1;
+        }
+        claim.Visit = _dropped + _visits.Count;
         _visits.Add(new(claim));
     }
 
     public void End(Claim claim, TimeSpan? worked)
     {
-        if (claim.Visit < 0) return;
-        (_visits[claim.Visit].Held, _visits[claim.Visit].Claim) = (worked ?? TimeSpan.Zero, null);
+        if (claim.Visit < _dropped) return;
+        var visit = _visits[claim.Visit - _dropped];
+        (visit.Held, visit.Claim) = (worked ?? TimeSpan.Zero, null);
     }
 
     /// <summary>The wait that all but one in a thousand would not have exceeded, those foretold who would wait still.</summary>

@@ -91,8 +91,7 @@ public sealed partial class Grid
     {
         var empty = new Grid();
         // A way knows the kinds of nodes by their order.
-        foreach (var kind in _kinds) empty._kinds.Add(new(kind.Index, kind.Pool, kind.Devices));
-        empty._largest = _largest;
+        foreach (var kind in _kinds) empty.Add(new Kind(kind.Index, kind.Pool, kind.Devices));
         foreach (var slot in _slots)
             if (!slot.IsGone) empty.Set(slot.Node);
         return empty;
@@ -201,10 +200,15 @@ public sealed partial class Grid
     {
         foreach (var kind in _kinds)
             if (kind.Pool == node.Pool && (ReferenceEquals(kind.Devices, node.Devices) || Same(kind.Devices, node.Devices))) return kind;
-        _kinds.Add(new(_kinds.Count, node.Pool, node.Devices));
-        _inOrder.Insert(~_inOrder.BinarySearch(_kinds[^1], Kind.ByDevices), _kinds[^1]);
-        _largest = Math.Max(_largest, node.Devices.Count);
+        Add(new Kind(_kinds.Count, node.Pool, node.Devices));
         return _kinds[^1];
+    }
+
+    private void Add(Kind kind)
+    {
+        _kinds.Add(kind);
+        _inOrder.Insert(~_inOrder.BinarySearch(kind, Kind.ByDevices), kind);
+        _largest = Math.Max(_largest, kind.Devices.Count);
     }
 
     private static bool Same(IReadOnlyList<Device> a, IReadOnlyList<Device> b)

@@ -53,6 +53,12 @@ public interface IPolicy
     /// <summary>A claim has ended, having worked this long in all; null where it was cancelled before it began.</summary>
     void Ended(Claim claim, TimeSpan? worked, TimeSpan now) { }
 
+    /// <summary>What it keeps of its own, as text to be stored; null where that is as at the last call.</summary>
+    string? TakeKept() => null;
+
+    /// <summary>What was kept before this policy was made. Called before anything else.</summary>
+    void Load(string kept) { }
+
     /// <summary>How long until time alone may change what is decided while somebody waits; null for never.</summary>
     TimeSpan? Tick => null;
 }

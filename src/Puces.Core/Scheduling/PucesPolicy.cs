@@ -6,7 +6,7 @@ namespace Puces.Core.Scheduling;
 /// </summary>
 public sealed class PucesPolicy(bool isBounded = true) : IPolicy
 {
-    /// <summary>Nobody is stopped before it has had its devices so long.</summary>
+    /// <summary>Nobody is stopped before it has had its devices so long; who was stopped before, twice as long as then, up to eight times.</summary>
     public static readonly TimeSpan Quantum = TimeSpan.FromMinutes(5);
 
     /// <summary>What one that was stopped needs to go on, and what stopping it must be worth.</summary>
@@ -25,6 +25,9 @@ public sealed class PucesPolicy(bool isBounded = true) : IPolicy
     public void Look(Scheduler scheduler, TimeSpan now) => Ageing?.Look(scheduler, now);
     public void Arrived(Claim claim) => Ageing?.Arrived(claim);
     public void Ended(Claim claim, TimeSpan? worked, TimeSpan now) => Ageing?.Ended(claim, worked, now);
+
+    public string? TakeKept() => Ageing?.TakeKept();
+    public void Load(string kept) => Ageing?.Load(kept);
 
     public long Rank(Claim claim, TimeSpan now)
     {
@@ -45,7 +48,7 @@ public sealed class PucesPolicy(bool isBounded = true) : IPolicy
     public long GroupOf(Claim claim) => claim.Attempts == 0 ? claim.Batch!.Number : -1 - claim.Number;
 
     public bool MayStop(Claim holding, Claim waiting, TimeSpan now) =>
-        now - holding.Since >= Quantum && !holding.IsCommitted
+        now - holding.Since >= Quantum * (1 << Math.Min(holding.Attempts - 1, 3)) && !holding.IsCommitted
         && (waiting.IsDue ? !holding.IsDue || holding.Due > waiting.Due : !holding.IsDue && Rank(holding, now) / 3 * 2 > Rank(waiting, now));
 
     public bool Reaches(long rank, Claim waiting, TimeSpan now) => waiting.IsDue || rank / 3 * 2 > Rank(waiting, now);

@@ -67,4 +67,15 @@ public sealed class ReplayerTests
         Assert.Equal(jobs[^1].Duration, told.Ends[^1] - told.Starts[^1]);
         Assert.Equal(TimeSpan.FromHours(50) + TimeSpan.FromHours(20) + TimeSpan.FromMinutes(6), told.Ends[^2]);
     }
+
+    [Fact]
+    public void Who_was_stopped_is_left_twice_as_long_before_it_is_stopped_again()
+    {
+        // For two hours a short one comes every seven minutes. They wait for each other to come rather than stop the long one for each.
+        var jobs = Enumerable.Range(0, 40).Select(i => new TraceJob($"short{i}", TimeSpan.FromHours(i), TimeSpan.FromMinutes(2), 8000, Name: "short"))
+            .Append(new("long", TimeSpan.FromHours(50), TimeSpan.FromHours(20), 8000, Name: "long"))
+            .Concat(Enumerable.Range(0, 17).Select(i => new TraceJob($"late{i}", TimeSpan.FromHours(60) + i * TimeSpan.FromMinutes(7), TimeSpan.FromMinutes(2), 8000, Name: "short"))).ToList();
+        var told = Replays.Run("puces", jobs, [new(1, 8)], ReplayCosts.Default);
+        Assert.InRange(told.Preemptions, 2, 5);
+    }
 }
