@@ -99,6 +99,7 @@ public sealed class Claim
     internal Yielders? Yielders { get; set; }
     internal int YieldsAt { get; set; }
     internal bool IsLeaving { get; set; }
+    internal bool IsPromised { get; set; }
     /// <summary>When it is expected to end, as long as it has not come to that.</summary>
     internal TimeSpan ExpectedEnd { get; set; }
 }

@@ -32,16 +32,10 @@ public sealed partial class Scheduler
         }
     }
 
-    private bool IsPromised(Claim claim)
-    {
-        foreach (var promise in _promises)
-            if (promise.For == claim) return true;
-        return false;
-    }
-
     private void Keep(Claim claim, Way way, Part[] parts)
     {
         _promises.Add(new(claim, way, parts));
+        claim.IsPromised = true;
         Promised(claim, parts);
         _changes++;
         Collect();
@@ -79,6 +73,7 @@ public sealed partial class Scheduler
                 continue;
             }
             _promises.RemoveAt(i--);
+            promise.For.IsPromised = false;
             _isChanged = true;
             Unpromised(promise.For);
             if (parts is null) continue;
@@ -90,6 +85,7 @@ public sealed partial class Scheduler
 
     private bool Break(Promise promise)
     {
+        promise.For.IsPromised = false;
         Unpromised(promise.For);
         grid.Release(promise.AllKept());
         return true;

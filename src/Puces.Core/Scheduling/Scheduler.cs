@@ -167,7 +167,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         var isBlocked = false;
         while (_order.TryDequeue(this, now) is { } group)
         {
-            if (group.Head is not { } head || IsPromised(head) || IsHeldBack(head)) continue;
+            if (group.Head is not { } head || head.IsPromised || IsHeldBack(head)) continue;
             if (isBlocked && head.IsDue)
             {
                 head.IsDue = false;
@@ -176,7 +176,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
             }
             if (TryStart(head, now) || TryStop(head, now) || TryGuest(head, now))
             {
-                if (group.Head is { } next && !IsPromised(next)) _order.Enqueue(group, StandingOf(next, now));
+                if (group.Head is { } next && !next.IsPromised) _order.Enqueue(group, StandingOf(next, now));
             }
             else
             {
