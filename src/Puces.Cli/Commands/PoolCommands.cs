@@ -63,7 +63,7 @@ internal static class PoolCommands
             foreach (var node in pool.Nodes)
             {
                 table.Add(
-                    name, pool.Provider, node.Id, node.Models, Of(node.FreeDevices, node.Devices), Of(node.FreeCpus, node.Cpus),
+                    name, pool.Provider, node.Id, node.Models, Of(node.FreeDevices, node.Devices) + GapText.Parts(node), Of(node.FreeCpus, node.Cpus),
                     $"{Say.Bytes(node.FreeMemory)} of {Say.Bytes(node.Memory)}", string.Join(' ', node.Jobs),
                     new Cell(node.Problem ?? (node.IsUp ? "up" : "down"), node.IsUp && node.Problem is null ? Tint.Green : Tint.Red));
             }

@@ -117,7 +117,7 @@ internal static class ProjectCommands
             new("SHARE", true), new("LIMITS", Least: 8));
         foreach (var p in list.Projects)
             table.Add(
-                p.Name, p.Weight, string.Join(' ', p.Quota.OrderBy(q => q.Key, StringComparer.Ordinal).Select(q => Say.Text($"{q.Key}:{q.Value}"))), p.Devices, p.Waiting,
+                p.Name, p.Weight, string.Join(' ', p.Quota.OrderBy(q => q.Key, StringComparer.Ordinal).Select(q => Say.Text($"{q.Key}:{q.Value}"))), Say.Text($"{p.Devices:0.###}"), p.Waiting,
                 Say.Text($"{p.Usage:0.0}"), Say.Text($"{p.Used * 100:0.#} %"), Say.Text($"{p.Share * 100:0.#} %"), string.Join(' ', Words(p.Limits)));
         table.Write(screen);
     }

@@ -93,9 +93,10 @@ public sealed record PoolView(
     IReadOnlyList<GapView>? Gaps = null);
 
 /// <param name="Models">Such as <c>8 × H100 (virtual)</c>, or <c>no accelerator</c>.</param>
+/// <param name="FreeParts">What is left of each device that jobs hold in parts, such as 0.5; null where none is.</param>
 public sealed record NodeView(
     string Id, bool IsUp, bool IsVirtual, string Models, int Devices, int FreeDevices, double Cpus, double FreeCpus,
-    long Memory, long FreeMemory, IReadOnlyList<long> Jobs, string? Problem = null);
+    long Memory, long FreeMemory, IReadOnlyList<long> Jobs, string? Problem = null, IReadOnlyList<double>? FreeParts = null);
 
 public sealed record PoolList(IReadOnlyList<PoolView> Pools);
 
@@ -130,14 +131,14 @@ public sealed record SetProject(int Weight = 1, IReadOnlyDictionary<string, int>
 public sealed record ProjectLimits(int? Devices = null, int? UserDevices = null, int? Waiting = null, int? UserWaiting = null, string? RunTime = null);
 
 /// <summary>A project, with its parts.</summary>
-/// <param name="Devices">Held now.</param>
+/// <param name="Devices">Held now; a part of a device counts for that part.</param>
 /// <param name="Waiting">Jobs that wait.</param>
 /// <param name="Usage">What it has used, in hours of an H100; halved every seven days.</param>
 /// <param name="Used">Its part of what all have used, 0 to 1.</param>
 /// <param name="Share">What its weight gives it if all want some, 0 to 1.</param>
 /// <param name="IsSet">It was set; false for one that only has had jobs.</param>
 public sealed record ProjectView(
-    string Name, int Weight, IReadOnlyDictionary<string, int> Quota, int Devices, int Waiting, double Usage, double Used, double Share, ProjectLimits Limits, bool IsSet);
+    string Name, int Weight, IReadOnlyDictionary<string, int> Quota, double Devices, int Waiting, double Usage, double Used, double Share, ProjectLimits Limits, bool IsSet);
 
 public sealed record ProjectList(IReadOnlyList<ProjectView> Projects);
 

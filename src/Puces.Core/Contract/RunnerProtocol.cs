@@ -123,13 +123,14 @@ public sealed record RankReport(
 /// <param name="Secrets">Variables that must never be written to a log, a listing or a command line.</param>
 /// <param name="EnforceLimits">Keep CPU and memory limits with cgroups; false on virtual nodes.</param>
 /// <param name="Term">How long the rank goes on without a word from the daemon; null for ever.</param>
+/// <param name="GpuShare">Thousandths of its one device that it may use; null where its devices are its own.</param>
 /// <param name="LogLimit">Bytes of log kept on the node; the oldest after the first segment are dropped beyond.</param>
 public sealed record RankOrder(
     JobId Job, int Number, int Rank, string JobName, string Project, IReadOnlyList<string> Hosts, int MasterPort,
     RunCommand Run, string? Setup, string? Workdir, IReadOnlyDictionary<string, string> Mounts,
     IReadOnlyDictionary<string, string> Env, IReadOnlyDictionary<string, string> Secrets,
     IReadOnlyList<Device> Devices, int MilliCpus, long Memory, bool EnforceLimits,
-    CheckpointSpec Checkpoint, TimeSpan? Limit, TimeSpan? Term, long LogLimit)
+    CheckpointSpec Checkpoint, TimeSpan? Limit, TimeSpan? Term, long LogLimit, int? GpuShare = null)
 {
     public string Tag => $"{Job}-{Number}.{Rank}";
 }

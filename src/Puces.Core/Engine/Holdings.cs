@@ -60,16 +60,19 @@ internal sealed class Holdings
             return;
         }
         var taken = new HashSet<int>();
+        SortedDictionary<int, int>? left = null;
         var cpus = node.MilliCpus;
         var memory = node.Memory;
         foreach (var share in held.Values)
         {
             taken.UnionWith(share.Devices);
+            if (share.OfDevice > 0) (left ??= [])[share.Devices[0]] = left.GetValueOrDefault(share.Devices[0], 1000) - share.OfDevice;
             cpus -= share.MilliCpus;
             memory -= share.Memory;
         }
         _uses[id] = new(
             node, [.. node.Devices.Where(d => d.IsHealthy && !taken.Contains(d.Index)).Select(d => d.Index)],
-            Math.Max(0, cpus), memory < default(Memory) ? default : memory, [.. held.Keys]);
+            Math.Max(0, cpus), memory < default(Memory) ? default : memory, [.. held.Keys],
+            left is null ? null : [.. node.Devices.Where(d => d.IsHealthy && left.ContainsKey(d.Index)).Select(d => new SharedDevice(d.Index, left[d.Index]))]);
     }
 }

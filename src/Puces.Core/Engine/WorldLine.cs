@@ -64,7 +64,7 @@ public sealed partial class World
 
     private void Restore(Job job, Allocation held, AttemptRecord attempt)
     {
-        var parts = held.Shares.Select(s => new Part(_grid.IndexOf(s.Node), Mask(s.Devices), 0, s.MilliCpus, s.Memory.Bytes)).ToArray();
+        var parts = held.Shares.Select(s => new Part(_grid.IndexOf(s.Node), Mask(s.Devices), s.OfDevice, s.MilliCpus, s.Memory.Bytes)).ToArray();
         var claim = ClaimOf(job);
         claim.Attempts--;
         _scheduler.Restore(claim, parts, attempt.GuestOf?.Value, Clock(attempt.Decided), attempt.Devices);
@@ -103,7 +103,7 @@ public sealed partial class World
 
     private void Begin(Job job, Claim claim, Batch batch)
     {
-        var allocation = new Allocation([.. claim.Parts.Select(p => new Share(_grid.NodeAt(p.Node).Id, Indexes(p.Devices), p.MilliCpus, new(p.Memory)))]);
+        var allocation = new Allocation([.. claim.Parts.Select(p => new Share(_grid.NodeAt(p.Node).Id, Indexes(p.Devices), p.MilliCpus, new(p.Memory), p.Share))]);
         job = job with { Attempts = job.Attempts + 1, State = new JobState.Starting(allocation, batch.Now) };
         var record = new AttemptRecord(
             job.Attempt, [.. allocation.Shares.Select(s => s.Node)], batch.Now, GuestOf: claim.GuestOf is { } host ? new(host) : null,

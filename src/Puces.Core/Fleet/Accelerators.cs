@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Puces.Core.Units;
 
 namespace Puces.Core.Fleet;
@@ -20,7 +22,7 @@ public sealed record Accelerator(string Name, string Vendor, Memory Memory, doub
 /// (NVIDIA H100, H200, B200, A100, L4, L40S, A10, V100, T4, RTX 4090; AMD Instinct MI250, MI300X; Intel Gaudi 3, Max 1550).
 /// V100 (SXM2) and T4 have no bf16: theirs is the fp16 of their tensor cores.
 /// </summary>
-public static class Accelerators
+public static partial class Accelerators
 {
     /// <summary>Dense half-precision TFLOP/s of the H100 (SXM), against which all others are weighed.</summary>
     public const double Reference = 989;
@@ -45,8 +47,27 @@ public static class Accelerators
     }
 
     /// <summary>What a device of a model counts for, in thousandths of an H100; one that nobody knows counts as one.</summary>
-    public static int WeightOf(string model) => Weights.GetValueOrDefault(model, 1000);
+    public static int WeightOf(string model) => Weights.TryGetValue(model, out var weight) ? weight : Instance(model)?.Weight ?? 1000;
 
+    /// <summary>A model of the table, or a MIG instance of one, such as <c>A100-1G.5GB</c>; null where nobody knows it.</summary>
     public static Accelerator? Find(string name) =>
-        All.FirstOrDefault(a => string.Equals(a.Name, name, StringComparison.OrdinalIgnoreCase));
+        All.FirstOrDefault(a => string.Equals(a.Name, name, StringComparison.OrdinalIgnoreCase)) ?? Instance(name);
+
+    /// <summary>
+    /// A MIG instance has of its device's speed the portion that its compute slices are of all seven, and the memory that its profile
+    /// names (NVIDIA Multi-Instance GPU User Guide, supported profiles of A100, H100, H200 and B200).
+    /// </summary>
+    private static Accelerator? Instance(string name)
+    {
+        if (Profile.Match(name) is not { Success: true } parts || Find(parts.Groups["device"].Value) is not { Vendor: "nvidia" } device) return null;
+        var slices = int.Parse(parts.Groups["c"].Success ? parts.Groups["c"].ValueSpan : parts.Groups["g"].ValueSpan, CultureInfo.InvariantCulture);
+        return new(name.ToUpperInvariant(), device.Vendor, Gb(int.Parse(parts.Groups["memory"].ValueSpan, CultureInfo.InvariantCulture)),
+            device.Bf16 * slices / ComputeSlices, device.Fp16 * slices / ComputeSlices);
+    }
+
+    private const int ComputeSlices = 7;
+
+    // A compute instance may be a part of its GPU instance, 1c.3g.40gb; what follows a plus are media engines.
+    [GeneratedRegex(@"^(?<device>[A-Z0-9]+(?:-80GB)?)-(?:(?<c>[1-7])C\.)?(?<g>[1-7])G\.(?<memory>\d{1,3})GB(?:\+[A-Z.]+)?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex Profile { get; }
 }

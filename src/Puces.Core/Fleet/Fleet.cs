@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
 using Puces.Core.Units;
 
 namespace Puces.Core.Fleet;
@@ -17,13 +19,20 @@ public sealed record Node(
     string Id, string Pool, IReadOnlyList<Device> Devices, int MilliCpus, Memory Memory, bool IsVirtual, bool IsUp, DateTimeOffset Since, string? Problem = null);
 
 /// <summary>The devices, CPUs and memory of one node that an attempt holds.</summary>
-public sealed record Share(string Node, IReadOnlyList<int> Devices, int MilliCpus, Memory Memory);
+/// <param name="OfDevice">Thousandths of its one device, the rest of which others may hold; zero where devices are held whole.</param>
+public sealed record Share(string Node, IReadOnlyList<int> Devices, int MilliCpus, Memory Memory,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int OfDevice = 0)
+{
+    /// <summary>Thousandths of a device, all together.</summary>
+    public int Milli => OfDevice > 0 ? OfDevice : 1000 * Devices.Count;
+}
 
 /// <summary>What an attempt holds: one share for each rank, in rank order.</summary>
 public sealed record Allocation(IReadOnlyList<Share> Shares)
 {
     public override string ToString() => string.Join(", ", Shares.Select(s =>
-        s.Devices.Count == 0 ? s.Node : $"{s.Node} [{string.Join(",", s.Devices)}]"));
+        s.Devices.Count == 0 ? s.Node : string.Create(CultureInfo.InvariantCulture,
+            $"{s.Node} [{(s.OfDevice > 0 ? (s.OfDevice / 1000m).ToString("0.###", CultureInfo.InvariantCulture) + " of " : "")}{string.Join(",", s.Devices)}]")));
 }
 
 /// <summary>Capacity of one provider under one name, as configured.</summary>

@@ -4,7 +4,7 @@ using Puces.Core.Units;
 namespace Puces.Core.Jobs;
 
 /// <summary>
-/// Reads <c>gpus</c>: <c>2</c>, <c>H100:8</c>, <c>{vram: 80GB+, count: 4}</c>, or a list of these in order of preference.
+/// Reads <c>gpus</c>: <c>2</c>, <c>H100:8</c>, <c>L4:0.5</c>, <c>{vram: 80GB+, count: 4}</c>, or a list of these in order of preference.
 /// An amount alone means at least that much, as with a plus.
 /// </summary>
 internal sealed class GpuForms(FieldReader reader)
@@ -36,8 +36,7 @@ internal sealed class GpuForms(FieldReader reader)
         if (FieldReader.TryNumber(text, out var count))
         {
             if (count == Math.Floor(count)) return reader.Whole(node, place, 1, JobFields.MostDevices) is { } whole ? new(whole) : null;
-            reader.Fault(node, place, $"{Show.Plain(text)} is not a whole number of devices; write gpus: 1");
-            return null;
+            return Part(text, node, place, "gpus: ") is { } part ? new(Share: part) : null;
         }
         var colon = text.LastIndexOf(':');
         if (colon < 0) return Name(text, node, place) is { } name ? new(1, name) : null;
@@ -45,6 +44,8 @@ internal sealed class GpuForms(FieldReader reader)
         var (model, number) = (text[..colon].Trim(), text[(colon + 1)..].Trim());
         if (!int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var devices))
         {
+            if (FieldReader.TryNumber(number, out var part) && part != Math.Floor(part))
+                return Part(number, node, place, $"gpus: {Show.Plain(model)}:") is { } share && Name(model, node, place) is { } shared ? new(1, shared, Share: share) : null;
             var right = int.TryParse(model, NumberStyles.None, CultureInfo.InvariantCulture, out _) ? $"{number}:{model}" : "H100:8";
             reader.Fault(node, place, $"{Show.Quoted(text)} has no count after the colon; write gpus: {Show.Plain(right)}");
             return null;
@@ -60,7 +61,7 @@ internal sealed class GpuForms(FieldReader reader)
 
     private GpuRequest? Need(SpecNode.Mapping mapping, Place at)
     {
-        var count = 1;
+        var (count, share) = (1, 0);
         string? name = null;
         Bounds<Memory>? vram = null;
         Bounds<double>? bf16 = null;
@@ -71,13 +72,31 @@ internal sealed class GpuForms(FieldReader reader)
             switch (field.Key)
             {
                 case "name": name = reader.Filled(node, place) is { } text ? Name(text.Trim(), node, place) : null; break;
-                case "count": count = reader.Whole(node, place, 1, JobFields.MostDevices) ?? 1; break;
+                case "count":
+                    if (node is SpecNode.Scalar { Text: var given } && FieldReader.TryNumber(given, out var number) && number != Math.Floor(number))
+                        share = Part(given.Trim(), node, place, "count: ") ?? 0;
+                    else count = reader.Whole(node, place, 1, JobFields.MostDevices) ?? 1;
+                    break;
                 case "vram": vram = Range(node, place, reader.Amount); break;
                 case "bf16": bf16 = Range(node, place, Speed); break;
                 case "vendor": vendors = VendorList(node, place); break;
             }
         }
-        return new(count, name, vram, bf16, vendors);
+        return new(count, name, vram, bf16, vendors, share);
+    }
+
+    /// <summary>Thousandths of one device. Null, and reported, where the number is no part of one.</summary>
+    private int? Part(string text, SpecNode node, Place place, string key)
+    {
+        if (decimal.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var part) && part is > 0 and < 1)
+        {
+            if (part * 1000 == Math.Floor(part * 1000)) return (int)(part * 1000);
+            reader.Fault(node, place, string.Create(CultureInfo.InvariantCulture,
+                $"{Show.Plain(text)} is finer than thousandths of a device; write {key}{Math.Clamp(Math.Round(part, 3), 0.001m, 0.999m):0.###}"));
+            return null;
+        }
+        reader.Fault(node, place, $"{Show.Plain(text)} is neither a whole number of devices nor a part of one; write {key}1 or {key}0.5");
+        return null;
     }
 
     /// <summary>A model's name as the catalogue writes it: upper case, hyphens for blanks, without the vendor. Null, and reported, where it is none.</summary>

@@ -43,7 +43,7 @@ public static class JobFields
     private const string Text = """{"type":"string","minLength":1}""";
     private const string Word = """{"type":["string","integer"],"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","maxLength":64}""";
     private const string Path = """{"type":["string","integer"],"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$","maxLength":64}""";
-    private const string Gpu = """{"anyOf":[{"type":"integer","minimum":0,"maximum":1024},{"type":"string"},{"$ref":"#/$defs/gpus"}]}""";
+    private const string Gpu = """{"anyOf":[{"type":"integer","minimum":0,"maximum":1024},{"type":"number","exclusiveMinimum":0,"exclusiveMaximum":1},{"type":"string"},{"$ref":"#/$defs/gpus"}]}""";
 
     public static readonly JobField Name = new("name",
         "What the job is called in lists; the folder's name where it is left out.",
@@ -52,7 +52,7 @@ public static class JobFields
         "Who shares and pays: the project whose quota and budget it uses; with a slash a part of one.",
         "a name of letters, digits, '.', '_' and '-', with '/' between a project and its part", "\"lab/speech\"", Path, "account", "team", "namespace");
     public static readonly JobField Gpus = new("gpus",
-        "Accelerators on each node: a count, a model, a need, or a list of alternatives in order of preference.",
+        "Accelerators on each node: a count, a part of one such as 0.5, a model, a need, or a list of alternatives in order of preference.",
         "a count, a model or a need", "\"H100:8\"",
         $$"""{"anyOf":[{{Gpu}},{"type":"array","items":{{Gpu}}}]}""",
         "accelerator", "accelerators", "devices", "gres", "resources");
@@ -135,8 +135,8 @@ public static class JobFields
         "Memory of one device: at least (80GB or 80GB+), or from and to (40GB..80GB).",
         "an amount with its unit, or a range", "\"80GB+\"", Text, "memory", "mem", "ram");
     public static readonly JobField GpuCount = new("gpus.count",
-        "Whole devices on each node; 1 where it is left out.",
-        "a whole number", "8", """{"type":"integer","minimum":1,"maximum":1024}""", "number", "num", "quantity", "amount");
+        "Devices on each node, or a part of one such as 0.5; 1 where it is left out.",
+        "a whole number, or a part of one device", "8", """{"anyOf":[{"type":"integer","minimum":1,"maximum":1024},{"type":"number","exclusiveMinimum":0,"exclusiveMaximum":1}]}""", "number", "num", "quantity", "amount");
     public static readonly JobField GpuBf16 = new("gpus.bf16",
         "Dense bf16 TFLOP/s of one device: at least (900 or 900+), or from and to (300..900).",
         "TFLOP/s, or a range", "\"900+\"",

@@ -45,7 +45,7 @@ public static class JobFile
         CheckpointSpec? checkpoint = null;
         IReadOnlyDictionary<string, string>? mounts = null, env = null;
         RetrySpec? retries = null;
-        SpecNode? secretsAt = null;
+        SpecNode? secretsAt = null, nodesAt = null;
         var (hasRun, hasName) = (false, defaults.Name is not null);
 
         foreach (var (field, node) in reader.Fields(root, "", JobFields.Top))
@@ -55,7 +55,7 @@ public static class JobFile
                 case "name": (name, hasName) = (reader.Name(node, field), true); break;
                 case "project": project = reader.Project(node, field); break;
                 case "gpus": gpus = new GpuForms(reader).Read(node); break;
-                case "nodes": nodes = reader.Whole(node, field, 1, JobFields.MostNodes) ?? 1; break;
+                case "nodes": (nodes, nodesAt) = (reader.Whole(node, field, 1, JobFields.MostNodes) ?? 1, node); break;
                 case "cpus": cpus = reader.Number(node, field, 0.001, JobFields.MostCpus); break;
                 case "memory": memory = reader.Amount(node, field); break;
                 case "where": where = parts.Where(node); break;
@@ -80,6 +80,8 @@ public static class JobFile
 
         if (!hasRun) reader.Fault(root.Mark, "run", $"is missing; write what to do, such as {JobFields.Run.Example}");
         if (!hasName) reader.Fault(root.Mark, "name", $"is missing; write one, such as {JobFields.Name.Example}");
+        if (nodes > 1 && gpus?.FirstOrDefault(g => g.Share > 0) is { } part)
+            reader.Fault(nodesAt!, JobFields.Nodes, $"a part of a device is on one node, and gpus asks for {Request.Text(part)}; write nodes: 1, or whole devices");
         if (env is not null && secretsAt is not null) NotBoth(secretsAt, env, reader);
         return new(name ?? "", run ?? new(), gpus, nodes, cpus, memory, where, spot, budget, deadline, expected, limit, priority, project ?? "",
             checkpoint, image, setup, workdir, mounts, env, secrets, retries);

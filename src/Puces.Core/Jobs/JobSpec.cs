@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
 using Puces.Core.Units;
 
@@ -45,13 +46,22 @@ public sealed record JobSpec(
 public sealed record RunCommand(string? Script = null, IReadOnlyList<string>? Arguments = null);
 
 /// <summary>Accelerators on one node, by name or by need.</summary>
-/// <param name="Count">Whole devices on each node.</param>
+/// <param name="Count">Devices on each node; 1 where a part of one is asked for.</param>
 /// <param name="Name">A catalogue name such as <c>H100</c>; null where any that meets the need will do.</param>
 /// <param name="Vram">Memory of one device: at least and at most.</param>
 /// <param name="Bf16">Dense bf16 TFLOP/s of one device: at least and at most.</param>
 /// <param name="Vendors">Allowed vendors; empty allows all.</param>
+/// <param name="Share">Thousandths of one device, the rest of which others may have; zero where whole ones are asked for.</param>
 public sealed record GpuRequest(
-    int Count = 1, string? Name = null, Bounds<Memory>? Vram = null, Bounds<double>? Bf16 = null, IReadOnlyList<string>? Vendors = null);
+    int Count = 1, string? Name = null, Bounds<Memory>? Vram = null, Bounds<double>? Bf16 = null, IReadOnlyList<string>? Vendors = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Share = 0)
+{
+    /// <summary>Thousandths of a device on each node.</summary>
+    public int Milli => Share > 0 ? Share : 1000 * Count;
+
+    /// <summary>How many, as it is written: <c>8</c>, or <c>0.5</c> of one.</summary>
+    public string Amount => (Milli / 1000m).ToString("0.###", CultureInfo.InvariantCulture);
+}
 
 /// <summary>A range with both ends included; a null end is open.</summary>
 public readonly record struct Bounds<T>(T? Min, T? Max) where T : struct, IComparable<T>

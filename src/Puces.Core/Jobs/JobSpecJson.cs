@@ -77,13 +77,13 @@ public static class JobSpecJson
     private static void Gpu(Utf8JsonWriter json, GpuRequest gpu)
     {
         var isNeed = gpu.Vram is not null || gpu.Bf16 is not null || gpu.Vendors is { Count: > 0 };
-        if (!isNeed && gpu.Name is null) { json.WriteNumberValue(gpu.Count); return; }
-        if (!isNeed) { json.WriteStringValue(string.Create(CultureInfo.InvariantCulture, $"{gpu.Name}:{gpu.Count}")); return; }
+        if (!isNeed && gpu.Name is null) { json.WriteRawValue(gpu.Amount); return; }
+        if (!isNeed) { json.WriteStringValue($"{gpu.Name}:{gpu.Amount}"); return; }
         json.WriteStartObject();
         Text(json, "name", gpu.Name);
         if (gpu.Vram is { } vram) json.WriteString("vram", Range(vram.Min?.ToString(), vram.Max?.ToString()));
         if (gpu.Bf16 is { } bf16) json.WriteString("bf16", Range(Number(bf16.Min), Number(bf16.Max)));
-        if (gpu.Count != 1) json.WriteNumber("count", gpu.Count);
+        if (gpu.Milli != 1000) json.WriteNumber("count", gpu.Milli / 1000m);
         Texts(json, "vendor", gpu.Vendors);
         json.WriteEndObject();
     }

@@ -20,11 +20,14 @@ public sealed record Request(IReadOnlyList<GpuRequest> Gpus, int Nodes, int Mill
         && Gpus.Zip(other.Gpus).All(p => Same(p.First, p.Second));
 
     public override int GetHashCode() => HashCode.Combine(
-        Nodes, MilliCpus, Memory, Where.Count, Gpus.Count, Gpus.Count > 0 ? Gpus[0].Count : 0, Gpus.Count > 0 ? Gpus[0].Name : null);
+        Nodes, MilliCpus, Memory, Where.Count, Gpus.Count, Gpus.Count > 0 ? Gpus[0].Milli : 0, Gpus.Count > 0 ? Gpus[0].Name : null);
 
     private static bool Same(GpuRequest a, GpuRequest b) =>
-        a.Count == b.Count && a.Name == b.Name && a.Vram == b.Vram && a.Bf16 == b.Bf16
+        a.Count == b.Count && a.Share == b.Share && a.Name == b.Name && a.Vram == b.Vram && a.Bf16 == b.Bf16
         && (a.Vendors ?? []).SequenceEqual(b.Vendors ?? []);
+
+    /// <summary>Thousandths of a device that the whole gang asks for, in the first way.</summary>
+    public long MilliGpus => Gpus.Count > 0 ? (long)Nodes * Gpus[0].Milli : 0;
 
     /// <summary>Such as <c>2 × 8 H100</c>, <c>H100:4 or A100:8</c>, or <c>2 CPUs</c>.</summary>
     public override string ToString()
@@ -33,15 +36,15 @@ public sealed record Request(IReadOnlyList<GpuRequest> Gpus, int Nodes, int Mill
         return Nodes == 1 ? each : $"{Nodes} × {each}";
     }
 
-    /// <summary>Such as <c>H100:8</c> or <c>4 devices with 80GB+</c>.</summary>
+    /// <summary>Such as <c>H100:8</c>, <c>L4:0.5</c>, or <c>4 devices with 80GB+</c>.</summary>
     public static string Text(GpuRequest gpu)
     {
-        if (gpu.Name is { } name) return $"{name}:{gpu.Count}";
+        if (gpu.Name is { } name) return $"{name}:{gpu.Amount}";
         var needs = new List<string>();
         if (gpu.Vram is { } vram) needs.Add(Range(vram, ""));
         if (gpu.Bf16 is { } bf16) needs.Add(Range(bf16, " TFLOP/s"));
         if (gpu.Vendors is { Count: > 0 } vendors) needs.Add("by " + string.Join(" or ", vendors));
-        return $"{gpu.Count} device{(gpu.Count == 1 ? "" : "s")}" + (needs.Count > 0 ? " with " + string.Join(", ", needs) : "");
+        return (gpu.Share > 0 ? $"{gpu.Amount} of a device" : $"{gpu.Count} device{(gpu.Count == 1 ? "" : "s")}") + (needs.Count > 0 ? " with " + string.Join(", ", needs) : "");
     }
 
     private static string Range<T>(Bounds<T> bounds, string unit) where T : struct, IComparable<T> => bounds switch

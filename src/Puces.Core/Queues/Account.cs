@@ -3,16 +3,17 @@ using System.Globalization;
 namespace Puces.Core.Queues;
 
 /// <summary>What a claim takes, by model.</summary>
-/// <param name="Models">Model and devices of it, by name.</param>
+/// <param name="Models">Model and thousandths of a device of it, by name.</param>
+/// <param name="Milli">Thousandths of a device, all together: a part of one counts for that part.</param>
 /// <param name="Pace">Thousandths of an H100 that it uses each second.</param>
-public sealed record Take(IReadOnlyList<(string Model, int Count)> Models, int Devices, long Pace)
+public sealed record Take(IReadOnlyList<(string Model, int Milli)> Models, int Milli, long Pace)
 {
     public static readonly Take Nothing = new([], 0, 0);
 
     public int Of(string model)
     {
-        foreach (var (name, count) in Models)
-            if (name == model) return count;
+        foreach (var (name, milli) in Models)
+            if (name == model) return milli;
         return 0;
     }
 }
@@ -31,7 +32,7 @@ public sealed class Account(string name, Account? above)
     public static readonly TimeSpan LookAhead = TimeSpan.FromDays(1);
 
     private readonly SortedDictionary<string, int> _models = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, int> _devicesOf = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _milliOf = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _waitingOf = new(StringComparer.Ordinal);
     private Step[] _path = [];
     private (TimeSpan Now, long Version) _pathAt = (TimeSpan.MinValue, -1);
@@ -64,15 +65,18 @@ public sealed class Account(string name, Account? above)
     // What is promised and has not begun.
     internal long Coming { get; set; }
 
-    public int Devices { get; private set; }
+    /// <summary>Thousandths of a device that it holds.</summary>
+    public int Milli { get; private set; }
     public int Waiting { get; private set; }
-    public bool IsActive => Devices > 0 || Waiting > 0;
+    public bool IsActive => Milli > 0 || Waiting > 0;
 
     /// <summary>The weights of its parts that are active, together.</summary>
     internal long ActiveWeight { get; private set; }
 
+    /// <summary>Thousandths of a device of a model that it holds.</summary>
     public int Held(string model) => _models.GetValueOrDefault(model);
-    public int DevicesOf(string owner) => _devicesOf.GetValueOrDefault(owner);
+    /// <summary>Thousandths of a device that one of its users holds.</summary>
+    public int MilliOf(string owner) => _milliOf.GetValueOrDefault(owner);
     public int WaitingOf(string owner) => _waitingOf.GetValueOrDefault(owner);
 
     /// <summary>Usage at a time, if what is held now was held all the while.</summary>
@@ -84,12 +88,12 @@ public sealed class Account(string name, Account? above)
 
     public double UsageAt(TimeSpan now) => UsageAt(_usage, Pace, now - At);
 
-    /// <summary>Devices of a model that are its own or its parts', and that they do not use.</summary>
-    public int Unused(string model)
+    /// <summary>Thousandths of a device of a model that are its own or its parts', and that they do not use.</summary>
+    public long Unused(string model)
     {
-        var ofParts = 0;
+        var ofParts = 0L;
         foreach (var part in Parts.Values) ofParts += part.Unused(model);
-        return Math.Max(Project.Owns(model) - Held(model), ofParts);
+        return Math.Max(1000L * Project.Owns(model) - Held(model), ofParts);
     }
 
     /// <summary>Why so many jobs more may not wait in this project; null where they may.</summary>
@@ -115,10 +119,10 @@ public sealed class Account(string name, Account? above)
 
     internal void Count(Take take, string owner, int sign)
     {
-        foreach (var (model, count) in take.Models) Add(_models, model, sign * count);
-        Add(_devicesOf, owner, sign * take.Devices);
+        foreach (var (model, milli) in take.Models) Add(_models, model, sign * milli);
+        Add(_milliOf, owner, sign * take.Milli);
         var wasActive = IsActive;
-        Devices += sign * take.Devices;
+        Milli += sign * take.Milli;
         Activate(wasActive);
     }
 

@@ -131,22 +131,23 @@ public sealed class Shares
         return (long)((Int128)ShareOf(above, devices) * account.Project.Weight / weights);
     }
 
-    /// <summary>Why a project or a user in it may not have so many devices more; null where they may.</summary>
-    public string? OverDevices(Account account, string owner, int devices)
+    /// <summary>Why a project or a user in it may not have so much more; null where they may.</summary>
+    /// <param name="milli">Thousandths of a device.</param>
+    public string? OverDevices(Account account, string owner, long milli)
     {
         if (!HasLimits) return null;
         for (var at = account; at.Above is not null; at = at.Above)
         {
             if (at.Project.Limits is not { } limits) continue;
-            if (limits.Devices is { } most && at.Devices + devices > most) return Over($"project {at.Name}", at.Devices, most, devices);
-            if (limits.UserDevices is { } own && at.DevicesOf(owner) + devices > own) return Over($"{owner} in project {at.Name}", at.DevicesOf(owner), own, devices);
+            if (limits.Devices is { } most && at.Milli + milli > 1000L * most) return Over($"project {at.Name}", at.Milli, most, milli);
+            if (limits.UserDevices is { } own && at.MilliOf(owner) + milli > 1000L * own) return Over($"{owner} in project {at.Name}", at.MilliOf(owner), own, milli);
         }
         return null;
     }
 
-    private static string Over(string who, int held, int most, int devices) => devices > most
-        ? string.Create(CultureInfo.InvariantCulture, $"{who} may hold {most} devices at once, and this asks for {devices}: ask for fewer, or have the limit raised")
-        : string.Create(CultureInfo.InvariantCulture, $"{who} may hold {most} devices at once, and holds {held}: this starts when it has given enough back");
+    private static string Over(string who, int held, int most, long milli) => milli > 1000L * most
+        ? string.Create(CultureInfo.InvariantCulture, $"{who} may hold {most} devices at once, and this asks for {milli / 1000m:0.###}: ask for fewer, or have the limit raised")
+        : string.Create(CultureInfo.InvariantCulture, $"{who} may hold {most} devices at once, and holds {held / 1000m:0.###}: this starts when it has given enough back");
 
     /// <summary>The longest that a run of the project may take, and who says so; null for as long as it likes.</summary>
     public static (TimeSpan Longest, string Project)? LongestRun(Account account)

@@ -20,9 +20,8 @@ public static class HistoryTrace
         var isKnown = kept.Attempts.Count > 0 && job.State != "queued";
         TraceAttempt[]? attempts = isKnown ? [.. kept.Attempts.Select(a => Of(a, Retry.Of(spec.Retries), at))] : null;
         TimeSpan? held = attempts is null ? null : new(attempts.Sum(a => a.Held.Ticks));
-        var devices = request.Gpus.Count > 0 ? request.Nodes * request.Gpus[0].Count : 0;
         return new(
-            job.Id.ToString(System.Globalization.CultureInfo.InvariantCulture), job.Submitted - DateTimeOffset.UnixEpoch, held, 1000 * devices,
+            job.Id.ToString(System.Globalization.CultureInfo.InvariantCulture), job.Submitted - DateTimeOffset.UnixEpoch, held, (int)Math.Min(int.MaxValue, request.MilliGpus),
             string.Join('|', request.Gpus.Select(g => g.Name).OfType<string>().Distinct()), job.Project, job.Owner, job.Name, job.State,
             request.MilliCpus * request.Nodes, new(request.Memory.Bytes * request.Nodes))
         {

@@ -39,7 +39,7 @@ internal sealed class Clearable(Way way, Grid grid)
             {
                 if (!holding.CanYield) continue;
                 for (var i = 0; i < holding.Parts.Count; i++)
-                    if (holding.Parts[i].Node == node) room = grid.Add(room, way, holding.Parts[i], frees: true);
+                    if (holding.Parts[i].Node == node) room = grid.Add(room, way, holding.Parts[i]);
                 if (room.IsEnough) break;
             }
         return room.IsEnough;

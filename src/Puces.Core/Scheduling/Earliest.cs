@@ -5,7 +5,6 @@ public sealed partial class Scheduler
 {
     private readonly List<(TimeSpan At, int Node)> _times = [];
     private readonly List<(TimeSpan At, Claim Claim)> _leaving = [];
-    private readonly List<Claim> _gone = [];
     // For each shape, of each of its ways: what was found on each node.
     private readonly List<Rooms[]> _rooms = [];
     // Nodes of reservations that are wanted bear the number of the look.
@@ -40,7 +39,7 @@ public sealed partial class Scheduler
         for (var i = 0; i < ways.Count; i++)
         {
             var way = ways[i];
-            if (way.Rest > 0) continue;
+            if (way.Rest > 0 || way.Share > 0) continue;
             FindTimes(way, _rooms[claim.Shape.Index][i], now);
             if (_times.Count < way.Nodes) continue;
             if (_times[way.Nodes - 1].At is var at && at < (best?.At ?? TimeSpan.MaxValue)) best = new(claim, way, [.. _times.Select(t => t.Node)], at);
@@ -93,10 +92,9 @@ public sealed partial class Scheduler
         foreach (var holding in On(node)) _leaving.Add((EndOf(holding, now), holding));
         _leaving.Sort(ByEnd);
         var due = _leaving.Count > 0 ? _leaving[0].At.Ticks : RoomTime.Never;
-        _gone.Clear();
         foreach (var (at, holding) in _leaving)
         {
-            room = Without(holding, room, node, way, _gone);
+            room = Without(holding, room, node, way);
             if (room.IsEnough) return new(at.Ticks, due);
         }
         return new(RoomTime.Never, due);

@@ -34,11 +34,11 @@ public sealed partial class Scheduler
     }
 
     /// <summary>Why a claim waits, whatever is free: its project or its owner holds all that they may; null where they do not.</summary>
-    public string? HeldBackBy(Claim claim) => claim.Account is { } account ? _shares.OverDevices(account, claim.Owner, claim.Shape.Ways[0].Total) : null;
+    public string? HeldBackBy(Claim claim) => claim.Account is { } account ? _shares.OverDevices(account, claim.Owner, claim.Shape.Ways[0].Milli) : null;
 
-    /// <summary>Such as <c>A100:2 H100:8</c>: what a claim holds; null for no devices.</summary>
+    /// <summary>Such as <c>A100:2 H100:8</c>, or <c>L4:0.5</c>: what a claim holds; null for no devices.</summary>
     public static string? DevicesOf(Claim claim) => claim.Take.Models.Count == 0 ? null
-        : string.Join(' ', claim.Take.Models.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Model}:{m.Count}")));
+        : string.Join(' ', claim.Take.Models.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Model}:{m.Milli / 1000m:0.###}")));
 
     private bool IsHeldBack(Claim claim) => _shares.HasLimits && HeldBackBy(claim) is not null;
 
@@ -57,7 +57,7 @@ public sealed partial class Scheduler
         {
             if (of is not null && of.Of(model) == 0) continue;
             for (var at = account; at != top; at = at.Above!)
-                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + (claim.Take == Take.Nothing ? way.Total : 0) <= own) return true;
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + (claim.Take == Take.Nothing ? way.Milli : 0) <= 1000L * own) return true;
         }
         return false;
     }
@@ -84,8 +84,9 @@ public sealed partial class Scheduler
             foreach (var device in grid.NodeAt(part.Node).Devices)
             {
                 if ((part.Devices >> device.Index & 1) == 0) continue;
-                counts[device.Model] = counts.GetValueOrDefault(device.Model) + 1;
-                pace += part.Share > 0 ? Accelerators.WeightOf(device.Model) * (long)part.Share / 1000 : Accelerators.WeightOf(device.Model);
+                var milli = part.Share > 0 ? part.Share : 1000;
+                counts[device.Model] = counts.GetValueOrDefault(device.Model) + milli;
+                pace += Accelerators.WeightOf(device.Model) * (long)milli / 1000;
             }
         }
         return new([.. counts.Select(c => (c.Key, c.Value))], counts.Values.Sum(), pace);
@@ -95,15 +96,16 @@ public sealed partial class Scheduler
     private static Take Stored(string devices, IReadOnlyList<Part> parts)
     {
         var models = new List<(string, int)>();
-        var (count, pace) = (0, parts.Count(p => p.Devices == 0) * PaceWithoutDevices);
+        var (all, pace) = (0, parts.Count(p => p.Devices == 0) * PaceWithoutDevices);
         foreach (var one in devices.Split(' '))
         {
             var colon = one.LastIndexOf(':');
-            if (colon < 0 || !int.TryParse(one.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var n)) continue;
-            models.Add((one[..colon], n));
-            (count, pace) = (count + n, pace + n * (long)Accelerators.WeightOf(one[..colon]));
+            if (colon < 0 || !decimal.TryParse(one.AsSpan(colon + 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var n)) continue;
+            var milli = (int)(n * 1000);
+            models.Add((one[..colon], milli));
+            (all, pace) = (all + milli, pace + Accelerators.WeightOf(one[..colon]) * (long)milli / 1000);
         }
-        return new(models, count, pace);
+        return new(models, all, pace);
     }
 
     private void Count(Claim claim)
@@ -174,24 +176,24 @@ public sealed partial class Scheduler
         {
             if (grid.Place(way, claim.Avoid, policy.IsStrict) is not { } parts) continue;
             isFull = false;
-            if (MayBorrow(claim.Account, TakeOf(parts))) return parts;
+            if (MayBorrow(claim.Account, TakeOf(parts), parts)) return parts;
         }
         return null;
     }
 
     /// <summary>What another owns and does not use is only for those that can be stopped when it is asked back.</summary>
-    private bool MayBorrow(Account account, Take take)
+    private bool MayBorrow(Account account, Take take, IReadOnlyList<Part> parts)
     {
-        foreach (var (model, count) in take.Models)
+        foreach (var (model, milli) in take.Models)
         {
-            var owed = 0;
+            var owed = 0L;
             for (var at = account; at.Above is { } above; at = above)
             {
-                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + count <= own) break;
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + milli <= 1000L * own) break;
                 foreach (var sister in above.Parts.Values)
                     if (sister != at) owed += sister.Unused(model);
             }
-            if (owed > 0 && grid.FreeOf(model) - count < owed) return false;
+            if (owed > 0 && 1000L * (grid.FreeOf(model) - parts.Sum(p => grid.Opens(p, model))) < owed) return false;
         }
         return true;
     }
@@ -210,14 +212,14 @@ public sealed partial class Scheduler
         }
         var common = Shares.Common(from, to);
         for (var at = from; at != common; at = at.Above!)
-            foreach (var (model, count) in holding.Take.Models)
-                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) - count < own) return null;
+            foreach (var (model, milli) in holding.Take.Models)
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) - milli < 1000L * own) return null;
         if (_shares.HasQuotas && IsWithin(claim, to, common, holding.Take)) return StopCause.Quota;
         if (holding.Priority != claim.Priority) return holding.Priority < claim.Priority ? StopCause.Priority : null;
         if (from == common || to == common || now - holding.Since < LeastTurn) return null;
         var (giving, getting) = (Below(common, from), Below(common, to));
-        return (giving.Devices - holding.Take.Devices) * 1000L >= Shares.ShareOf(giving, grid.Devices)
-            && (getting.Devices + way.Total) * 1000L <= Shares.ShareOf(getting, grid.Devices) ? StopCause.Share : null;
+        return giving.Milli - holding.Take.Milli >= Shares.ShareOf(giving, grid.Devices)
+            && getting.Milli + way.Milli <= Shares.ShareOf(getting, grid.Devices) ? StopCause.Share : null;
     }
 
     /// <summary>Whether <see cref="CauseOf"/> might let one of a project be stopped for the claim: it says no to all of a project that this rules out.</summary>
@@ -231,9 +233,9 @@ public sealed partial class Scheduler
         if (_shares.HasQuotas && IsWithin(claim, to, common, null)) return true;
         if (from == common || to == common) return false;
         var (giving, getting) = (Below(common, from), Below(common, to));
-        if ((getting.Devices + way.Total) * 1000L > Shares.ShareOf(getting, grid.Devices)) return false;
+        if (getting.Milli + way.Milli > Shares.ShareOf(getting, grid.Devices)) return false;
         var share = Shares.ShareOf(giving, grid.Devices);
-        return giving.Devices * 1000L >= share && (giving.Devices - yielders.FewestDevices(_pass)) * 1000L >= share;
+        return giving.Milli >= share && giving.Milli - yielders.FewestMilli(_pass) >= share;
     }
 
     private static Account Below(Account top, Account account)
@@ -252,7 +254,8 @@ public sealed partial class Scheduler
         {
             if (room.IsEnough) break;
             if (CauseOf(victim, claim, way, now) is null) continue;
-            room = Without(victim, room, node, way, leaving);
+            room = Without(victim, room, node, way);
+            leaving.Add(victim);
             Discount(victim, -1);
         }
         foreach (var victim in leaving) Discount(victim, 1);

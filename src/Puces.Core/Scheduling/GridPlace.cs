@@ -114,8 +114,22 @@ public sealed partial class Grid
         return free;
     }
 
+    /// <summary>Devices of a model that nobody holds and that a part would take, or begin to share.</summary>
+    internal int Opens(Part part, string model) => NodeAt(part.Node).Devices.Count(d => d.Model == model && ((part.Devices & _slots[part.Node].Free) >> d.Index & 1) != 0);
+
+    /// <summary>What is left of the node's shared devices that would do, as parts of them.</summary>
+    internal IEnumerable<Part> SharesLeft(int node, Way way)
+    {
+        var slot = _slots[node];
+        if (slot.Shared is null || way.Devices == 0) yield break;
+        foreach (var device in slot.Kind.Devices)
+            if ((MaskOf(way, slot.Kind) >> device.Index & 1) != 0 && slot.Shared.GetValueOrDefault(device.Index) is > 0 and var left)
+                yield return new(node, 1UL << device.Index, left, 0, 0);
+    }
+
     /// <summary>What a node still lacks to carry one part of a way; nothing where a number is not above zero.</summary>
-    internal readonly record struct Room(int Devices, int MilliCpus, long Memory)
+    /// <param name="Left">Thousandths that are left of shared devices once what was added is given back; null before the first.</param>
+    internal readonly record struct Room(int Devices, int MilliCpus, long Memory, Dictionary<int, int>? Left = null)
     {
         public bool IsEnough => Devices <= 0 && MilliCpus <= 0 && Memory <= 0;
     }
@@ -126,19 +140,57 @@ public sealed partial class Grid
         return new(way.Devices - BitOperations.PopCount(FreeOf(way, node)), Least(way, way.Devices, slot.Node) - slot.FreeMilliCpus, way.Memory.Bytes - slot.FreeMemory);
     }
 
-    /// <summary>The room once a part on the node is given back.</summary>
-    /// <param name="frees">Its devices are free then: nobody else has a share of them.</param>
-    internal Room Add(Room room, Way way, in Part part, bool frees) =>
-        new(room.Devices - (frees ? BitOperations.PopCount(Usable(way, part)) : 0), room.MilliCpus - part.MilliCpus, room.Memory - part.Memory);
+    /// <summary>The room once a part on the node is given back. A shared device is free with the last of its parts.</summary>
+    internal Room Add(Room room, Way way, in Part part)
+    {
+        var left = room.Left;
+        var freed = FreedWith(part, ref left) & _slots[part.Node].Healthy & MaskOf(way, _slots[part.Node].Kind);
+        return new(room.Devices - BitOperations.PopCount(freed), room.MilliCpus - part.MilliCpus, room.Memory - part.Memory, left);
+    }
+
+    private ulong FreedWith(in Part part, ref Dictionary<int, int>? left)
+    {
+        if (part.Share == 0) return part.Devices;
+        left ??= new(_slots[part.Node].Shared!);
+        return (left[BitOperations.TrailingZeroCount(part.Devices)] += part.Share) == 1000 ? part.Devices : 0;
+    }
 
     /// <summary>Devices of a node that are free and will do.</summary>
     internal ulong FreeOf(Way way, int node) => _slots[node].Free & MaskOf(way, _slots[node].Kind);
 
-    /// <summary>Devices of a part that will do, once it is given back.</summary>
-    internal ulong Usable(Way way, in Part part) => part.Devices & _slots[part.Node].Healthy & MaskOf(way, _slots[part.Node].Kind);
+    /// <summary>The same once these have left.</summary>
+    internal ulong FreeWithout(Way way, int node, IEnumerable<Claim> leaving)
+    {
+        var freed = 0UL;
+        Dictionary<int, int>? left = null;
+        foreach (var claim in leaving)
+            foreach (var part in claim.Parts)
+                if (part.Node == node) freed |= FreedWith(part, ref left);
+        return FreeOf(way, node) | freed & _slots[node].Healthy & MaskOf(way, _slots[node].Kind);
+    }
 
-    /// <summary>The same for one way.</summary>
+    /// <summary>The same for one way: a need is met by devices of one model, of the least capable that will do and are free; of several models only where none has enough.</summary>
     internal Part[]? Place(Way way, IReadOnlySet<string>? avoid, bool restOnFreest)
+    {
+        foreach (var narrow in NarrowedOf(way))
+            if (PlaceAny(narrow, avoid, restOnFreest) is { } parts) return parts;
+        return PlaceAny(way, avoid, restOnFreest);
+    }
+
+    private Way[] NarrowedOf(Way way)
+    {
+        if (way.Gpu is not { Name: null } need) return [];
+        if (way.NarrowedBy != _kinds.Count)
+        {
+            var models = ModelsFor(way).ToList();
+            way.Narrowed = models.Count < 2 ? [] : [.. models.OrderBy(Accelerators.WeightOf).ThenBy(m => Accelerators.Find(m)?.Memory ?? default).ThenBy(m => m, StringComparer.Ordinal)
+                .Select(m => way with { Gpu = need with { Name = m }, Masks = [], Narrowed = [] })];
+            way.NarrowedBy = _kinds.Count;
+        }
+        return way.Narrowed;
+    }
+
+    private Part[]? PlaceAny(Way way, IReadOnlySet<string>? avoid, bool restOnFreest)
     {
         if (way.Share > 0) return PlaceShare(way, avoid);
         if (way.Total > FreeDevices) return null;
@@ -227,7 +279,7 @@ public sealed partial class Grid
                 var slot = kind.Members[at];
                 if (!Fits(slot, way, 0, avoid)) continue;
                 foreach (var (index, left) in slot.Shared!)
-                    if (left >= way.Share && (slot.Healthy & MaskOf(way, kind)) >> index << 63 != 0
+                    if (left >= way.Share && (slot.Healthy & ~slot.Promised & MaskOf(way, kind)) >> index << 63 != 0
                         && (left < least || left == least && (on is null || Goes(slot, on, 1) || slot == on && index < device))) (least, on, device) = (left, slot, index);
             }
         }
@@ -249,7 +301,7 @@ public sealed partial class Grid
     }
 
     private static int Cpus(Way way, int devices, Slot slot) =>
-        way.MilliCpus > 0 ? way.MilliCpus : Math.Min(Portion(devices, slot.Node), slot.FreeMilliCpus);
+        way.MilliCpus > 0 ? way.MilliCpus : Math.Min(Placement.Portion(Milli(way, devices), slot.Node), slot.FreeMilliCpus);
 
     private bool Fits(Slot slot, Way way, int devices, IReadOnlySet<string>? avoid) =>
         (devices == 0 || BitOperations.PopCount(slot.Free & MaskOf(way, slot.Kind)) >= devices)
@@ -257,10 +309,9 @@ public sealed partial class Grid
         && (avoid is null || !avoid.Contains(slot.Node.Id));
 
     private static int Least(Way way, int devices, Node node) =>
-        way.MilliCpus > 0 ? way.MilliCpus : Math.Min(1000 * Math.Max(devices, 1), Portion(devices, node));
+        way.MilliCpus > 0 ? way.MilliCpus : Placement.Least(Milli(way, devices), node);
 
-    private static int Portion(int devices, Node node) =>
-        devices > 0 ? (int)((long)node.MilliCpus * devices / node.Devices.Count) : Math.Min(1000, node.MilliCpus);
+    private static int Milli(Way way, int devices) => way.Share > 0 ? way.Share : 1000 * devices;
 
     private bool Serves(Way way, Kind kind) => way is { Devices: 0, Share: 0 } ? Allows(way, kind) : MaskOf(way, kind) != 0;
 

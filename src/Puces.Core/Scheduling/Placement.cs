@@ -39,6 +39,14 @@ public static class Placement
     /// <summary>How many devices of a node an alternative could use, of those that are free.</summary>
     public static int Matching(GpuRequest? gpu, NodeUse use) => gpu is null ? 0 : use.Free.Count(i => Matches(gpu, DeviceOf(use.Node, i)));
 
+    /// <summary>Thousandths of a device that an alternative finds free: of whole ones, or what is left of the freest one where it asks for a part.</summary>
+    public static int MilliFree(GpuRequest gpu, NodeUse use)
+    {
+        var whole = 1000 * Matching(gpu, use);
+        if (gpu.Share == 0) return whole;
+        return whole > 0 ? 1000 : (use.Shared ?? []).Where(s => Matches(gpu, DeviceOf(use.Node, s.Index))).Select(s => s.Left).DefaultIfEmpty().Max();
+    }
+
     private static IReadOnlyList<GpuRequest?> Alternatives(Request request) => request.Gpus.Count == 0 ? NoGpu : request.Gpus;
 
     private static readonly IReadOnlyList<GpuRequest?> NoGpu = [null];
@@ -49,23 +57,37 @@ public static class Placement
     private static Share? Take(Request request, GpuRequest? gpu, NodeUse use)
     {
         var devices = new List<int>();
+        if (gpu is { Share: > 0 } && SharedFor(gpu, use) is { } shared) devices.Add(shared.Index);
         for (var i = 0; gpu is not null && i < use.Free.Count && devices.Count < gpu.Count; i++)
             if (Matches(gpu, DeviceOf(use.Node, use.Free[i]))) devices.Add(use.Free[i]);
         if (gpu is not null && devices.Count < gpu.Count) return null;
-        if (LeastMilliCpus(request, devices.Count, use.Node) > use.FreeMilliCpus || request.Memory > use.FreeMemory) return null;
-        var cpus = request.MilliCpus > 0 ? request.MilliCpus : Math.Min(Portion(devices.Count, use.Node), use.FreeMilliCpus);
-        return new(use.Node.Id, devices, cpus, request.Memory);
+        var milli = gpu?.Milli ?? 0;
+        if (LeastMilliCpus(request, milli, use.Node) > use.FreeMilliCpus || request.Memory > use.FreeMemory) return null;
+        var cpus = request.MilliCpus > 0 ? request.MilliCpus : Math.Min(Portion(milli, use.Node), use.FreeMilliCpus);
+        return new(use.Node.Id, devices, cpus, request.Memory, gpu?.Share ?? 0);
+    }
+
+    /// <summary>The device that is held in parts already and has the least left that is enough; null where none has.</summary>
+    internal static SharedDevice? SharedFor(GpuRequest gpu, NodeUse use)
+    {
+        SharedDevice? best = null;
+        foreach (var shared in use.Shared ?? [])
+            if (shared.Left >= gpu.Share && Matches(gpu, DeviceOf(use.Node, shared.Index)) && (best is null || shared.Left < best.Value.Left)) best = shared;
+        return best;
     }
 
     /// <summary>
     /// CPUs without which a rank does not start. Where the request says nothing: one for each device, and at least one, or the node's
     /// portion for these devices where that is less. It gets the whole portion if that is free, so that devices do not starve for CPUs.
     /// </summary>
-    public static int LeastMilliCpus(Request request, int devices, Node node) =>
-        request.MilliCpus > 0 ? request.MilliCpus : Math.Min(1000 * Math.Max(devices, 1), Portion(devices, node));
+    /// <param name="milliGpus">Thousandths of a device: a part of one has that part of its CPUs.</param>
+    public static int LeastMilliCpus(Request request, int milliGpus, Node node) => request.MilliCpus > 0 ? request.MilliCpus : Least(milliGpus, node);
 
-    private static int Portion(int devices, Node node) =>
-        devices > 0 ? (int)((long)node.MilliCpus * devices / node.Devices.Count) : Math.Min(1000, node.MilliCpus);
+    /// <summary>The same where the request says nothing.</summary>
+    internal static int Least(int milliGpus, Node node) => Math.Min(Math.Max(milliGpus, 1000), Portion(milliGpus, node));
+
+    internal static int Portion(int milliGpus, Node node) =>
+        milliGpus > 0 ? (int)((long)node.MilliCpus * milliGpus / (1000 * node.Devices.Count)) : Math.Min(1000, node.MilliCpus);
 
     /// <summary>Which of a node's devices an alternative could use: one bit for each.</summary>
     internal static ulong Matching(GpuRequest? gpu, IReadOnlyList<Device> devices)
@@ -91,6 +113,8 @@ public static class Placement
         return null;
     }
 
+    // A device that is held in parts already goes before any that is whole.
     private static (int, int) Tightness(NodeUse use, Share share) =>
-        (use.Free.Count - share.Devices.Count, use.FreeMilliCpus - share.MilliCpus);
+        share.OfDevice > 0 && use.Shared?.FirstOrDefault(s => s.Index == share.Devices[0]).Left is > 0 and var left ? (left - 1001, 0)
+        : (use.Free.Count - share.Devices.Count, use.FreeMilliCpus - share.MilliCpus);
 }

@@ -36,6 +36,7 @@ public sealed partial class Scheduler
     {
         _promises.Add(new(claim, way, parts));
         claim.IsPromised = true;
+        foreach (var part in parts) grid.SlotAt(part.Node).Promised |= part.Devices;
         Promised(claim, parts);
         _changes++;
         Collect();
@@ -75,7 +76,7 @@ public sealed partial class Scheduler
             _promises.RemoveAt(i--);
             promise.For.IsPromised = false;
             _isChanged = true;
-            Unpromised(promise.For);
+            Unpromised(promise);
             if (parts is null) continue;
             Unwait(promise.For);
             grid.Hold(parts);
@@ -83,10 +84,16 @@ public sealed partial class Scheduler
         }
     }
 
+    private void Unpromised(Promise promise)
+    {
+        foreach (var part in promise.Parts) grid.SlotAt(part.Node).Promised &= ~part.Devices;
+        Unpromised(promise.For);
+    }
+
     private bool Break(Promise promise)
     {
         promise.For.IsPromised = false;
-        Unpromised(promise.For);
+        Unpromised(promise);
         grid.Release(promise.AllKept());
         return true;
     }

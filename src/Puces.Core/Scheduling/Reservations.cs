@@ -74,7 +74,7 @@ public sealed partial class Scheduler
 
     private void Restore(Claim claim, Reserved reserved)
     {
-        if (claim.Shape.Ways.FirstOrDefault(w => w.Nodes == reserved.Nodes.Count && w.Rest == 0) is not { } way) return;
+        if (claim.Shape.Ways.FirstOrDefault(w => w is { Rest: 0, Share: 0 } && w.Nodes == reserved.Nodes.Count) is not { } way) return;
         claim.Reserved = reserved;
         _reservations.Add(new(claim, way, [.. reserved.Nodes], reserved.At));
     }
@@ -82,7 +82,11 @@ public sealed partial class Scheduler
     private void KeepFree(Reservation reservation)
     {
         foreach (var node in reservation.Nodes)
+        {
             if (grid.FreePart(node, reservation.Way) is { } part) reservation.Kept.Add(part);
+            // Nor are further parts of shared devices given out there: the last of them would end later.
+            reservation.Kept.AddRange(grid.SharesLeft(node, reservation.Way));
+        }
         grid.Hold(reservation.Kept);
     }
 
@@ -169,11 +173,7 @@ public sealed partial class Scheduler
         var parts = new Part[reservation.Nodes.Length];
         for (var i = 0; i < parts.Length; i++)
         {
-            var devices = grid.FreeOf(way, reservation.Nodes[i]);
-            foreach (var holding in On(reservation.Nodes[i]))
-                if (holding is { GuestOf: not null, CanYield: true, IsLeaving: false })
-                    foreach (var part in holding.Parts)
-                        if (part.Node == reservation.Nodes[i]) devices |= grid.Usable(way, part);
+            var devices = grid.FreeWithout(way, reservation.Nodes[i], On(reservation.Nodes[i]).Where(h => h is { GuestOf: not null, CanYield: true, IsLeaving: false }));
             if (BitOperations.PopCount(devices) < way.Devices) return false;
             parts[i] = new(reservation.Nodes[i], Lowest(devices, way.Devices), 0, 0, 0);
         }

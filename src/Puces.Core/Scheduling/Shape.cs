@@ -35,7 +35,13 @@ public sealed record Way(
 {
     // For each kind of node by its index: the devices that will do. Filled by the grid when it first meets the kind.
     internal ulong[] Masks { get; set; } = [];
+    // The same way for each model that meets its need, the least capable first, as of that many kinds.
+    internal Way[] Narrowed { get; set; } = [];
+    internal int NarrowedBy { get; set; }
 
     /// <summary>All devices of the gang; a share counts as one.</summary>
     public int Total => Share > 0 ? 1 : Nodes * Devices + Rest;
+
+    /// <summary>Thousandths of a device for the whole gang.</summary>
+    public long Milli => Share > 0 ? Share : 1000L * Total;
 }

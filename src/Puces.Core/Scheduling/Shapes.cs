@@ -20,7 +20,7 @@ public sealed class Shapes
         if (_byRequest.TryGetValue(request, out var shape)) return shape;
         IReadOnlyList<Way> ways = request.Gpus.Count == 0
             ? [new(null, request.Nodes, 0, MilliCpus: request.MilliCpus, Memory: request.Memory, Where: request.Where)]
-            : [.. request.Gpus.Select(g => new Way(g, request.Nodes, g.Count, MilliCpus: request.MilliCpus, Memory: request.Memory, Where: request.Where))];
+            : [.. request.Gpus.Select(g => new Way(g, request.Nodes, g.Share > 0 ? 0 : g.Count, Share: g.Share, MilliCpus: request.MilliCpus, Memory: request.Memory, Where: request.Where))];
         return _byRequest[request] = Add(ways);
     }
 

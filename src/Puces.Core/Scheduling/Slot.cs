@@ -18,6 +18,8 @@ internal sealed class Slot(int index, Node node, Kind kind)
     public long FreeMemory { get; set; } = node.Memory.Bytes;
     /// <summary>Thousandths left of each device that is shared; null where none is.</summary>
     public Dictionary<int, int>? Shared { get; set; }
+    /// <summary>Devices that are promised to somebody whole: no more parts of them are given out.</summary>
+    public ulong Promised { get; set; }
     public bool IsGone { get; set; }
     /// <summary>Counts changes of what it is and what is free on it.</summary>
     public int Version { get; set; }

@@ -49,13 +49,9 @@ public sealed partial class Scheduler
         for (var i = 0; i < parts.Length; i++)
         {
             var (node, _, victims) = chosen[i];
-            var devices = grid.FreeOf(way, node);
+            var devices = grid.FreeWithout(way, node, victims);
             foreach (var victim in victims)
-            {
-                foreach (var part in victim.Parts)
-                    if (part.Node == node && (part.Share == 0 || !IsShared(part, victims))) devices |= grid.Usable(way, part);
                 if (!victim.IsLeaving && CauseOf(victim, claim, way, now) is { } cause) Dismiss(victim, claim, cause);
-            }
             parts[i] = new(node, Lowest(devices, way.Devices), 0, 0, 0);
         }
         return parts;
@@ -146,27 +142,21 @@ public sealed partial class Scheduler
         if (victims is null) return null;
         if (_shares.IsShared) return ClearingOf(node, room, victims, claim, way, now);
         victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
-        var leaving = new List<Claim>();
-        foreach (var victim in victims)
+        for (var i = 0; i < victims.Count; i++)
         {
-            room = Without(victim, room, node, way, leaving);
-            if (room.IsEnough) return new(node, policy.Rank(victim, now), leaving);
+            room = Without(victims[i], room, node, way);
+            if (room.IsEnough) return new(node, policy.Rank(victims[i], now), victims.GetRange(0, i + 1));
         }
         return null;
     }
 
-    /// <summary>The room on a node once one more has left it, who is then among those that are gone.</summary>
-    private Grid.Room Without(Claim leaving, Grid.Room room, int node, Way way, List<Claim> gone)
+    /// <summary>The room on a node once one more has left it.</summary>
+    private Grid.Room Without(Claim leaving, Grid.Room room, int node, Way way)
     {
-        gone.Add(leaving);
         for (var i = 0; i < leaving.Parts.Count; i++)
-            if (leaving.Parts[i] is var part && part.Node == node) room = grid.Add(room, way, part, frees: part.Share == 0 || !IsShared(part, gone));
+            if (leaving.Parts[i].Node == node) room = grid.Add(room, way, leaving.Parts[i]);
         return room;
     }
-
-    /// <summary>Somebody who is not gone has a share of the same device.</summary>
-    private bool IsShared(Part part, List<Claim> gone) =>
-        On(part.Node).Exists(c => !gone.Contains(c) && c.Parts.Any(p => p.Node == part.Node && (p.Devices & part.Devices) != 0));
 
     private Yielders YieldersOf(Account? account)
     {

@@ -30,15 +30,17 @@ public static class Waiting
         var gpu = request.Gpus.FirstOrDefault(g => up.Any(n => Placement.CouldFit(request with { Gpus = [g] }, n.Node)));
         if (gpu is not null)
         {
-            var best = up.MaxBy(n => Placement.Matching(gpu, n))!;
-            if (Placement.Matching(gpu, best) < gpu.Count)
-                return $"needs {Count(gpu.Count, gpu.Name ?? "device")} on one node; {best.Node.Id} has the most free, {Placement.Matching(gpu, best)}";
-            up.RemoveAll(n => Placement.Matching(gpu, n) < gpu.Count);
+            var best = up.MaxBy(n => Placement.MilliFree(gpu, n))!;
+            var free = Placement.MilliFree(gpu, best);
+            if (free < gpu.Milli)
+                return gpu.Share > 0 ? $"needs {Request.Text(gpu)}; {best.Node.Id} has the most left of one device, {Number(free)}"
+                    : $"needs {Count(gpu.Count, gpu.Name ?? "device")} on one node; {best.Node.Id} has the most free, {Number(free)}";
+            up.RemoveAll(n => Placement.MilliFree(gpu, n) < gpu.Milli);
         }
         var roomy = up.MaxBy(n => n.FreeMemory)!;
         if (request.Memory > roomy.FreeMemory) return $"needs {request.Memory} of memory on one node; {roomy.Node.Id} has {roomy.FreeMemory} free";
         var most = up.Where(n => n.FreeMemory >= request.Memory).MaxBy(n => n.FreeMilliCpus)!;
-        return $"needs {Cpus(Placement.LeastMilliCpus(request, gpu?.Count ?? 0, most.Node))} on one node; {most.Node.Id} has {Number(most.FreeMilliCpus)} free";
+        return $"needs {Cpus(Placement.LeastMilliCpus(request, gpu?.Milli ?? 0, most.Node))} on one node; {most.Node.Id} has {Number(most.FreeMilliCpus)} free";
     }
 
     /// <summary>The same for one job: what is kept for others is not free to it.</summary>
@@ -60,12 +62,16 @@ public static class Waiting
         {
             foreach (var model in nodes.Where(n => n.Node.IsUp).SelectMany(n => n.Node.Devices).Select(d => d.Model).Distinct().Order(StringComparer.Ordinal))
             {
-                if (Asked(request, model) || Placement.Find(request with { Gpus = [new(first.Count, model)] }, nodes) is not { } there) continue;
+                if (Asked(request, model) || Placement.Find(request with { Gpus = [new(first.Count, model, Share: first.Share)] }, nodes) is not { } there) continue;
                 var free = nodes.First(n => n.Node.Id == there.Shares[0].Node);
-                hints.Add(request.Nodes > 1
+                hints.Add(first.Share > 0 ? $"{model}:{first.Amount} is free on {free.Node.Id}: add {model}:{first.Amount} to gpus"
+                    : request.Nodes > 1
                     ? $"{first.Count} × {model} are free on {request.Nodes} nodes: add {model}:{first.Count} to gpus"
                     : $"{Are(Placement.Matching(new(1, model), free), model)} free on {free.Node.Id}: add {model}:{first.Count} to gpus");
             }
+            if (first.Share > 0 && nodes.Where(n => n.Node.IsUp).Max(n => Placement.MilliFree(first, n)) is > 0 and var left && left < first.Share
+                && first with { Share = left } is var less && Placement.Find(request with { Gpus = [less] }, nodes) is not null)
+                hints.Add($"{Request.Text(less)} would start now: ask for less");
             for (var count = first.Count - 1; count > 0; count--)
             {
                 if (Placement.Find(request with { Gpus = [first with { Count = count }] }, nodes) is null) continue;

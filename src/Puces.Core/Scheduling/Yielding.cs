@@ -30,7 +30,7 @@ internal sealed class Yielders(Account? account)
         (claim.Yielders, claim.YieldsAt) = (this, _claims.Count);
         _claims.Add(claim);
         if (_ordered >= 0) _fresh.Add(claim);
-        _fewest = Math.Min(_fewest, claim.Take.Devices);
+        _fewest = Math.Min(_fewest, claim.Take.Milli);
     }
 
     public void Remove(Claim claim)
@@ -45,12 +45,12 @@ internal sealed class Yielders(Account? account)
         _fresh.Clear();
     }
 
-    /// <summary>The least that one of them holds, or held when the pass began.</summary>
-    public int FewestDevices(long pass)
+    /// <summary>The least that one of them holds, in thousandths of a device, or held when the pass began.</summary>
+    public int FewestMilli(long pass)
     {
         if (_counted == pass) return _fewest;
         (_counted, _fewest) = (pass, int.MaxValue);
-        foreach (var claim in _claims) _fewest = Math.Min(_fewest, claim.Take.Devices);
+        foreach (var claim in _claims) _fewest = Math.Min(_fewest, claim.Take.Milli);
         return _fewest;
     }
 

@@ -52,6 +52,12 @@ internal static class Surroundings
         all["PUCES_NODE_RANK"] = Text(order.Rank);
         all["PUCES_HOSTS"] = string.Join(',', order.Hosts);
         all["PUCES_GPUS"] = Text(order.Devices.Count);
+        if (order.GpuShare is { } share)
+        {
+            all["PUCES_GPU_SHARE"] = (share / 1000m).ToString("0.###", CultureInfo.InvariantCulture);
+            // Where NVIDIA's Multi-Process Service runs on the node, it keeps the process to so many of the device's threads; without it nobody reads this.
+            all.TryAdd("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", Text(Math.Max(1, share / 10)));
+        }
         all["PUCES_CHECKPOINT_DIR"] = checkpoints;
         if (checkpoint is not null) all["PUCES_CHECKPOINT"] = checkpoint;
         else all.Remove("PUCES_CHECKPOINT");
@@ -64,7 +70,7 @@ internal static class Surroundings
         all["LOCAL_WORLD_SIZE"] = Text(local);
 
         // An empty list hides the devices of that vendor: a job sees those that it holds, and no other.
-        all["CUDA_VISIBLE_DEVICES"] = Indices(order, "nvidia");
+        all["CUDA_VISIBLE_DEVICES"] = Nvidia(order);
         all["ROCR_VISIBLE_DEVICES"] = Indices(order, "amd");
         // ROCR renumbers what it shows: HIP, which lies above it, counts from zero again.
         all["HIP_VISIBLE_DEVICES"] = string.Join(',', Enumerable.Range(0, order.Devices.Count(d => d.Vendor == "amd")));
@@ -80,6 +86,14 @@ internal static class Surroundings
             if (name.Length > 0 && !name.Contains('=', StringComparison.Ordinal) && !name.Contains('\0', StringComparison.Ordinal))
                 block.Add(name + "=" + value.Replace("\0", "", StringComparison.Ordinal));
         return block;
+    }
+
+    // A MIG instance has no number that CUDA knows, and forms are not mixed.
+    private static string Nvidia(RankOrder order)
+    {
+        var devices = order.Devices.Where(d => d.Vendor == "nvidia").ToList();
+        return devices.Exists(d => d.Uuid?.StartsWith("MIG-", StringComparison.Ordinal) == true)
+            ? string.Join(',', devices.Select(d => d.Uuid ?? Text(d.Index))) : Indices(order, "nvidia");
     }
 
     private static string Indices(RankOrder order, string vendor) =>

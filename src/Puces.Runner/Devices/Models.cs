@@ -5,9 +5,14 @@ internal static class Models
 {
     private static readonly string[] Makers = ["NVIDIA", "AMD", "Intel", "(R)", "(TM)", "Tesla", "Quadro", "GeForce", "Radeon", "Instinct", "Corporation"];
 
-    /// <summary><c>NVIDIA H100 80GB HBM3</c> is an <c>H100</c>, <c>NVIDIA GeForce RTX 4090</c> an <c>RTX4090</c>, <c>AMD Instinct MI300X</c> an <c>MI300X</c>.</summary>
+    /// <summary>
+    /// <c>NVIDIA A100-SXM4-40GB MIG 1g.5gb</c>, a MIG instance, is an <c>A100-1G.5GB</c>;
+    /// <c>NVIDIA H100 80GB HBM3</c> is an <c>H100</c>, <c>NVIDIA GeForce RTX 4090</c> an <c>RTX4090</c>, <c>AMD Instinct MI300X</c> an <c>MI300X</c>.
+    /// </summary>
     public static string Normalise(string name)
     {
+        if (name.IndexOf(" MIG ", StringComparison.Ordinal) is > 0 and var mig)
+            return $"{Normalise(name[..mig])}-{name[(mig + 5)..].Trim().ToUpperInvariant()}";
         foreach (var maker in Makers) name = name.Replace(maker, " ", StringComparison.OrdinalIgnoreCase);
         var words = name.Split([' ', '-', '_', '/'], StringSplitOptions.RemoveEmptyEntries);
         if (words.Length == 0) return "unknown";

@@ -5,10 +5,13 @@ using Puces.Core.Units;
 
 namespace Puces.Runner.Devices;
 
-/// <summary>NVIDIA devices, through the driver's own library where there is one.</summary>
+/// <summary>
+/// NVIDIA devices, through the driver's own library where there is one. Functions and structures are those of <c>nvml.h</c>, as the
+/// NVML API reference describes them; a driver that is older than MIG lacks some.
+/// </summary>
 internal static unsafe class Nvml
 {
-    private const int Success = 0, NameLength = 96;
+    private const int Success = 0, NameLength = 96, MigEnabled = 1;
 
     public static List<Device> Devices()
     {
@@ -39,13 +42,46 @@ internal static unsafe class Nvml
                 devices.Add(new((int)i, "unknown", "nvidia", default, IsHealthy: false));
                 continue;
             }
-            var isNamed = Text(library, "nvmlDeviceGetName", handle, out var name);
-            var hasId = Text(library, "nvmlDeviceGetUUID", handle, out var uuid);
-            var isSized = Total(library, handle, out var total);
-            // A device that has fallen off the bus still has a handle, and answers nothing.
-            devices.Add(new((int)i, isNamed ? Models.Normalise(name) : "unknown", "nvidia", new Memory(total), hasId ? uuid : null, isNamed && isSized));
+            // A device that is cut up is not given out itself.
+            if (HasMig(library, handle))
+            {
+                AddInstances(library, handle, devices, (int)found);
+                continue;
+            }
+            devices.Add(Read(library, handle, (int)i));
         }
-        return devices;
+        return [.. devices.OrderBy(d => d.Index)];
+    }
+
+    /// <summary>The MIG instances of a device. No tool counts them through: their numbers follow those of the whole devices.</summary>
+    private static void AddInstances(nint library, nint device, List<Device> devices, int whole)
+    {
+        var most = (delegate* unmanaged<nint, uint*, int>)Find(library, "nvmlDeviceGetMaxMigDeviceCount");
+        var byIndex = (delegate* unmanaged<nint, uint, nint*, int>)Find(library, "nvmlDeviceGetMigDeviceHandleByIndex");
+        uint count = 0;
+        if (most == null || byIndex == null || most(device, &count) != Success) return;
+        for (uint i = 0; i < count; i++)
+        {
+            nint handle;
+            // Where an instance was taken away there is a gap.
+            if (byIndex(device, i, &handle) == Success) devices.Add(Read(library, handle, Math.Max(whole, devices.Select(d => d.Index + 1).DefaultIfEmpty().Max())));
+        }
+    }
+
+    private static bool HasMig(nint library, nint device)
+    {
+        var get = (delegate* unmanaged<nint, uint*, uint*, int>)Find(library, "nvmlDeviceGetMigMode");
+        uint current = 0, pending = 0;
+        return get != null && get(device, &current, &pending) == Success && current == MigEnabled;
+    }
+
+    private static Device Read(nint library, nint handle, int index)
+    {
+        var isNamed = Text(library, "nvmlDeviceGetName", handle, out var name);
+        var hasId = Text(library, "nvmlDeviceGetUUID", handle, out var uuid);
+        var isSized = Total(library, handle, out var total);
+        // A device that has fallen off the bus still has a handle, and answers nothing.
+        return new(index, isNamed ? Models.Normalise(name) : "unknown", "nvidia", new Memory(total), hasId ? uuid : null, isNamed && isSized);
     }
 
     private static bool Text(nint library, string function, nint handle, out string text)

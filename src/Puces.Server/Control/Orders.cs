@@ -46,7 +46,7 @@ public sealed class Orders(SecretBox secrets)
             attempt.Job, attempt.Number, rank, spec.Name, spec.Project, [.. allocation.Shares.Select(_ => "127.0.0.1")], Port(attempt),
             spec.Run, spec.Setup, submitted.Workdir, submitted.Mounts ?? new Dictionary<string, string>(), spec.Env ?? new Dictionary<string, string>(), values,
             [.. devices.Where(d => share.Devices.Contains(d.Index))], share.MilliCpus, share.Memory.Bytes, enforceLimits,
-            spec.Checkpoint ?? new CheckpointSpec(), limit, null, LogLimit);
+            spec.Checkpoint ?? new CheckpointSpec(), limit, null, LogLimit, share.OfDevice > 0 ? share.OfDevice : null);
     }
 
     /// <summary>A port for the rendezvous, outside of Linux's range for outgoing connections (32768 to 60999).</summary>

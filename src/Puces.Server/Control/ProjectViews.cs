@@ -23,7 +23,7 @@ internal static class ProjectViews
         var used = tree.Accounts.ToDictionary(a => a.Name, a => Used(view, a.Name, now), StringComparer.Ordinal);
         var all = tree.Root.Parts.Keys.Sum(n => used[n]);
         return [.. tree.Accounts.OrderBy(a => a.Name, StringComparer.Ordinal).Select(a => new ProjectView(
-            a.Name, a.Project.Weight, a.Project.Quota ?? new Dictionary<string, int>(), a.Devices, a.Waiting,
+            a.Name, a.Project.Weight, a.Project.Quota ?? new Dictionary<string, int>(), a.Milli / 1000.0, a.Waiting,
             Math.Round(used[a.Name] / 1000 / 3600, 2), all > 0 ? Math.Round(used[a.Name] / all, 4) : 0, Math.Round(Entitled(a), 4),
             a.Project.Limits is { } l ? new(l.Devices, l.UserDevices, l.Waiting, l.UserWaiting, l.RunTime is { } t ? Durations.Format(t) : null) : new(),
             view.Projects.ContainsKey(ProjectNotes.Project + a.Name)))];
@@ -34,7 +34,7 @@ internal static class ProjectViews
     {
         if (!view.HasProjects) return null;
         var tree = view.Tree.Value;
-        return tree.OverDevices(tree.Find(job.Project), job.Owner, job.Request.Gpus is [var gpu, ..] ? gpu.Count * job.Request.Nodes : 0);
+        return tree.OverDevices(tree.Find(job.Project), job.Owner, job.Request.MilliGpus);
     }
 
     /// <summary>The projects with what their live jobs hold and how many wait; only to be read once it is made.</summary>
@@ -47,7 +47,7 @@ internal static class ProjectViews
         {
             var account = tree.Find(job.Project);
             if (job.State is JobState.Queued) Shares.Wait(account, job.Owner, 1);
-            else if (job.State.Held is { } held) Shares.Count(account, new([], held.Shares.Sum(s => s.Devices.Count), 0), job.Owner, 1);
+            else if (job.State.Held is { } held) Shares.Count(account, new([], held.Shares.Sum(s => s.Milli), 0), job.Owner, 1);
         }
         return tree;
     }

@@ -111,6 +111,7 @@ public static class Pages
         {
             html.Append($"<div class=\"node\"><b>{E(node.Id)}</b> {E(node.Models)} ");
             for (var i = 0; i < node.Devices; i++) html.Append(i < node.Devices - node.FreeDevices ? "<i class=\"used\"></i>" : "<i></i>");
+            if (node.FreeParts is not null) html.Append($" <span class=\"facts\">free in part:{E(GapText.Parts(node).Replace(" +", "", StringComparison.Ordinal))},</span>");
             html.Append(CultureInfo.InvariantCulture, $" <span class=\"facts\">{node.FreeCpus:0.#} of {node.Cpus:0.#} CPUs free, {node.FreeMemory / 1e9:0} of {node.Memory / 1e9:0} GB</span>");
             if (!node.IsUp) html.Append($" <span class=\"bad\">{E(node.Problem ?? "cannot be reached")}</span>");
             html.Append("</div>");

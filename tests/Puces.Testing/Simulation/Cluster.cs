@@ -69,9 +69,9 @@ public sealed class Cluster
 
     public static NewJob Asking(
         string name = "job", int gpus = 0, string? model = "H100", int nodes = 1, double cpus = 0, int gigabytes = 0, int priority = 0,
-        Retry? retry = null, IReadOnlyList<string>? where = null) => new(
+        Retry? retry = null, IReadOnlyList<string>? where = null, int share = 0) => new(
         name, "default", "ada", priority,
-        new(gpus > 0 ? [new(gpus, model)] : [], nodes, (int)(cpus * 1000), new(gigabytes * 1_000_000_000L), where ?? []), retry ?? Retry.None);
+        new(gpus > 0 ? [new(gpus, model, Share: share)] : [], nodes, (int)(cpus * 1000), new(gigabytes * 1_000_000_000L), where ?? []), retry ?? Retry.None);
 
     /// <summary>The line as it is now, and what is likely to come of it.</summary>
     public Forecast Foresee(ForecastBounds? bounds = null) => World.Foresee(

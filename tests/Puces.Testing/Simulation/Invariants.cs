@@ -93,13 +93,17 @@ public static class Invariants
                 var other = scene.Processes[j];
                 Require(other.Attempt.Job != process.Attempt.Job || (other.Attempt == process.Attempt && other.Rank != process.Rank),
                     Invariant.OneAttempt, $"{tag} runs on {process.Node} beside {RankTag.Of(other.Attempt, other.Rank)} on {other.Node}");
-                Require(other.Node != process.Node || !other.Share.Devices.Intersect(process.Share.Devices).Any(),
+                var onDevice = scene.Processes.Where(p => p.Node == process.Node && p.Share.Devices.Intersect(process.Share.Devices).Any());
+                Require(other.Node != process.Node || !other.Share.Devices.Intersect(process.Share.Devices).Any() || IsShared(onDevice.Select(p => p.Share)),
                     Invariant.GangWhole, $"{tag} and {RankTag.Of(other.Attempt, other.Rank)} run on the same device of {process.Node}");
             }
         }
     }
 
-    private static bool Same(Share a, Share b) => a.Node == b.Node && a.MilliCpus == b.MilliCpus && a.Memory == b.Memory && a.Devices.SequenceEqual(b.Devices);
+    /// <summary>All of them hold parts of one device, and together no more than all of it.</summary>
+    private static bool IsShared(IEnumerable<Share> shares) => shares.All(s => s.OfDevice > 0) && shares.Sum(s => s.OfDevice) <= 1000;
+
+    private static bool Same(Share a, Share b) => a.Node == b.Node && a.OfDevice == b.OfDevice && a.MilliCpus == b.MilliCpus && a.Memory == b.Memory && a.Devices.SequenceEqual(b.Devices);
 
     /// <summary>An attempt is over: with the verdicts that its ranks truly gave, or with evidence that there is none.</summary>
     private static void CheckVerdict(Scene scene, AttemptRecord attempt)
@@ -127,14 +131,21 @@ public static class Invariants
         foreach (var (id, use) in world.Nodes)
         {
             var devices = new HashSet<int>();
+            var parts = new SortedDictionary<int, int>();
             long cpus = 0, memory = 0;
             foreach (var share in world.Jobs.SelectMany(j => j.State.Held?.Shares ?? []).Where(s => s.Node == id))
             {
-                foreach (var device in share.Devices) Require(devices.Add(device), Invariant.GangWhole, $"device {device} of {id} is held twice");
+                foreach (var device in share.Devices)
+                {
+                    var of = parts[device] = parts.GetValueOrDefault(device) + share.OfDevice;
+                    Require(devices.Add(device) || share.OfDevice > 0 && of > share.OfDevice && of <= 1000, Invariant.GangWhole, $"device {device} of {id} is held twice");
+                }
                 (cpus, memory) = (cpus + share.MilliCpus, memory + share.Memory.Bytes);
             }
             var free = use.Node.Devices.Where(d => d.IsHealthy && !devices.Contains(d.Index)).Select(d => d.Index);
             Require(use.Free.SequenceEqual(free), Invariant.GangWhole, $"{id} counts [{string.Join(",", use.Free)}] as free, and [{string.Join(",", free)}] are");
+            var left = parts.Where(p => p.Value > 0 && use.Node.Devices.Any(d => d.IsHealthy && d.Index == p.Key)).Select(p => new SharedDevice(p.Key, 1000 - p.Value));
+            Require((use.Shared ?? []).SequenceEqual(left), Invariant.GangWhole, $"{id} counts as left [{string.Join(", ", use.Shared ?? [])}], and [{string.Join(", ", left)}] is");
             if (use.Node.MilliCpus == 0) continue; // It has never been reached in this life.
             Require(cpus <= use.Node.MilliCpus && use.FreeMilliCpus == use.Node.MilliCpus - cpus, Invariant.GangWhole, $"{id} has {cpus} of {use.Node.MilliCpus} thousandths of its CPUs held");
             Require(memory <= use.Node.Memory.Bytes && use.FreeMemory.Bytes == use.Node.Memory.Bytes - memory, Invariant.GangWhole, $"{id} has {memory} bytes of its memory held");
@@ -150,9 +161,11 @@ public static class Invariants
         foreach (var share in starts.Values.SelectMany(a => a.Shares))
         {
             var use = before[share.Node];
+            var shared = (use.Shared ?? []).Select(s => share.Devices.Contains(s.Index) ? s with { Left = s.Left + share.OfDevice } : s).ToList();
             before[share.Node] = use with
             {
-                Free = [.. use.Free.Concat(share.Devices).Order()],
+                Free = [.. use.Free.Concat(share.OfDevice == 0 ? share.Devices : shared.Where(s => s.Left == 1000).Select(s => s.Index)).Order()],
+                Shared = [.. shared.Where(s => s.Left < 1000)],
                 FreeMilliCpus = use.FreeMilliCpus + share.MilliCpus,
                 FreeMemory = use.FreeMemory + share.Memory,
             };
@@ -219,7 +232,7 @@ public static class Invariants
         Require(other.Count == 0 || isTimed, Invariant.StoreTellsAll, $"a restarted daemon would decide otherwise: {string.Join(", ", other)}");
         if (other.Count > 0) return;
         foreach (var (id, use) in world.Nodes)
-            Require(again.Nodes.TryGetValue(id, out var same) && same.Free.SequenceEqual(use.Free) && same.Jobs.SequenceEqual(use.Jobs)
+            Require(again.Nodes.TryGetValue(id, out var same) && same.Free.SequenceEqual(use.Free) && (same.Shared ?? []).SequenceEqual(use.Shared ?? []) && same.Jobs.SequenceEqual(use.Jobs)
                 && same.FreeMilliCpus == use.FreeMilliCpus && same.FreeMemory == use.FreeMemory, Invariant.StoreTellsAll, $"{id} would be used otherwise after a restart");
     }
 

@@ -82,12 +82,13 @@ public sealed class RecordedLife
         {
             var gpus = _luck.Of(0, 1, 1, 2, 4, 8);
             var model = _luck.Of("H100", "H100", "A100", null);
-            var (nodes, cpus) = (_luck.Of(1, 1, 1, 2, 3), _luck.Of(0, 0, 1, 4));
+            var share = gpus == 1 && _luck.Chance(40) ? _luck.Of(250, 333, 500, 700) : 0;
+            var (nodes, cpus) = (share > 0 ? 1 : _luck.Of(1, 1, 1, 2, 3), _luck.Of(0, 0, 1, 4));
             if (_machines.Count(m => m.Devices.Count >= gpus && (gpus == 0 || model is null || m.Devices[0].Model == model)) < nodes) continue;
             return new(_luck.Of("train", "sweep-1", "sweep-2", "eval"), new("true"))
             {
                 Project = _luck.Of("text", "vision"),
-                Gpus = gpus == 0 ? [] : model is null ? [new(gpus, Vram: new(new(40_000_000_000), null))] : _luck.Chance(20) ? [new(gpus, model), new(gpus, "A100")] : [new(gpus, model)],
+                Gpus = gpus == 0 ? [] : model is null ? [new(gpus, Vram: new(new(40_000_000_000), null), Share: share)] : _luck.Chance(20) ? [new(gpus, model), new(gpus, "A100")] : [new(gpus, model, Share: share)],
                 Nodes = nodes,
                 Cpus = cpus == 0 ? null : cpus,
                 Memory = _luck.Chance(30) ? new(8_000_000_000) : null,

@@ -20,9 +20,21 @@ public sealed class Scenario
             var model = luck.Chance(75) ? usual : luck.Of(Models);
             Machines.Add(Cluster.NodeOf($"{pool}/n{i + 1}", luck.Of(0, 2, 4, 4), model, luck.Of(4, 8), luck.Of(16, 64)) with { Since = now });
         }
-        for (var i = luck.Between(1, 7); i > 0; i--) Requests.Add(new(NewJob(luck), Key(luck, i)));
+        List<NewJob> jobs = [];
+        List<IdempotencyKey?> keys = [];
+        for (var i = luck.Between(1, 7); i > 0; i--)
+        {
+            jobs.Add(NewJob(luck));
+            keys.Add(Key(luck, i));
+        }
         Weather = luck.Of(0, 3, 10, 25, 40);
         Steps = luck.Between(40, 240);
+        // A luck of its own: the lives without parts of devices stay as they were.
+        var parts = new Luck((ulong)(1000 * Steps + Weather));
+        if (parts.Chance(40))
+            for (var i = 0; i < jobs.Count; i++)
+                if (jobs[i].Request.Gpus.Count > 0 && parts.Chance(60)) jobs[i] = Part(jobs[i], parts);
+        for (var i = 0; i < jobs.Count; i++) Requests.Add(new(jobs[i], keys[i]));
     }
 
     public Pool[] Pools { get; }
@@ -47,6 +59,13 @@ public sealed class Scenario
                 luck.Chance(50) ? 1 : luck.Between(1, Math.Max(1, luck.Chance(90) ? alike : 4)), luck.Of(0, 0, 1000, 2000), new(luck.Of(0, 0, 0, 4, 12) * 1_000_000_000L),
                 luck.Chance(8) ? [luck.Of("office", "attic")] : []),
             luck.Chance(40) ? Retry.None : new(luck.Below(4), TimeSpan.FromSeconds(luck.Of(0, 1, 10)), [75]));
+    }
+
+    /// <summary>The same job for a part of one device, which is on one machine.</summary>
+    private static NewJob Part(NewJob job, Luck luck)
+    {
+        var share = luck.Of(100, 250, 333, 500, 500, 700);
+        return job with { Request = job.Request with { Nodes = 1, Gpus = [job.Request.Gpus[0] with { Count = 1, Share = share }, .. job.Request.Gpus.Skip(1)] } };
     }
 
     private static IdempotencyKey? Key(Luck luck, int number) => luck.Chance(80) ? new(new(0, (ulong)number), number) : null;

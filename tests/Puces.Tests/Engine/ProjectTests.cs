@@ -73,7 +73,7 @@ public sealed class ProjectTests
         Assert.Equal(before, Standing(_cluster.World));
         _cluster.Node("office/a", gpus: 4, cpus: 64).After(TimeSpan.FromHours(5));
         Assert.Equal("project lab/a may hold 3 devices at once, and this asks for 4: ask for fewer, or have the limit raised",
-            _cluster.World.Shares.OverDevices(_cluster.World.Shares.Find("lab/a"), "ada", 4));
+            _cluster.World.Shares.OverDevices(_cluster.World.Shares.Find("lab/a"), "ada", 4000));
     }
 
     [Fact]
@@ -92,5 +92,5 @@ public sealed class ProjectTests
     }
 
     private string Standing(World world) => string.Join('\n', world.Shares.Accounts.OrderBy(a => a.Name, StringComparer.Ordinal).Select(a =>
-        $"{a.Name} {a.Project} {a.UsageAt(_cluster.Now - DateTimeOffset.UnixEpoch):R} {a.Pace} {a.Devices} {a.Held("H100")} {a.Waiting}"));
+        $"{a.Name} {a.Project} {a.UsageAt(_cluster.Now - DateTimeOffset.UnixEpoch):R} {a.Pace} {a.Milli} {a.Held("H100")} {a.Waiting}"));
 }

@@ -30,6 +30,11 @@ public sealed class JobFileTests
     [InlineData("{vram: ..24GB}", "1 device with up to 24GB")]
     [InlineData("{bf16: 900+, vendor: [NVIDIA, amd]}", "1 device with 900 TFLOP/s+, by nvidia or amd")]
     [InlineData("{bf16: 300 TFLOP/s}", "1 device with 300 TFLOP/s+")]
+    [InlineData("0.5", "0.5 of a device")]
+    [InlineData("nvidia l4:0.25", "L4:0.25")]
+    [InlineData("{name: A10, count: 0.125}", "A10:0.125")]
+    [InlineData("{vram: 40GB+, count: 0.5}", "0.5 of a device with 40GB+")]
+    [InlineData("[L4:0.5, H100:0.25, 1]", "L4:0.5 or H100:0.25 or 1 device")]
     [InlineData("[H100:8, {vram: 80GB+, count: 8}, 2]", "H100:8 or 8 devices with 80GB+ or 2 devices")]
     public void Gpus_are_asked_for_by_number_name_or_need(string written, string asked) =>
         Assert.Equal(asked, Request.Of(Load($"gpus: {written}")).ToString());

@@ -22,8 +22,8 @@ internal static class JobSpecs
 
     private static readonly Gen<GpuRequest> Gpu = Gen.Select(
         Gen.Int[1, JobFields.MostDevices], Among<string?>(null, "H100", "RTX-4090", "TPU-V5E", "MI300X", "A100-80GB", "GAUDI/2"),
-        Range(Amount), Range(Speed), Among("nvidia", "amd", "intel", "google", "amazon").Array[0, 3],
-        (count, name, vram, bf16, vendors) => new GpuRequest(count, name, vram, bf16, vendors.Length > 0 ? [.. vendors.Distinct()] : null));
+        Range(Amount), Range(Speed), Gen.OneOf(Gen.Const(0), Gen.Int[1, 999]), Among("nvidia", "amd", "intel", "google", "amazon").Array[0, 3],
+        (count, name, vram, bf16, share, vendors) => new GpuRequest(share > 0 ? 1 : count, name, vram, bf16, vendors.Length > 0 ? [.. vendors.Distinct()] : null, share));
 
     private static readonly Gen<CheckpointSpec?> Checkpoint = Maybe(Gen.Select(
         MaybeText(Path), Among("TERM", "USR1", "HUP"), MaybeTime(Duration), MaybeTime(Duration), (path, signal, grace, every) => new CheckpointSpec(path, signal, grace, every)));
@@ -38,7 +38,7 @@ internal static class JobSpecs
 
     private static readonly Gen<JobSpec> Basic = Gen.Select(
         Name, Run, Gpu.Array[0, 3], Gen.Int[1, JobFields.MostNodes], Gen.Int[0, 4_096_000], Gen.OneOf(Gen.Const(default(Memory)), Amount), Name.Array[0, 3], Gen.Int[0, 2],
-        (name, run, gpus, nodes, milliCpus, memory, where, spot) => new JobSpec(name, run, gpus.Length > 0 ? gpus : null, nodes,
+        (name, run, gpus, nodes, milliCpus, memory, where, spot) => new JobSpec(name, run, gpus.Length > 0 ? gpus : null, gpus.Any(g => g.Share > 0) ? 1 : nodes,
             milliCpus > 0 ? milliCpus / 1000.0 : null, memory.Bytes > 0 ? memory : null, where.Length > 0 ? [.. where.Distinct()] : null, (SpotUse)spot));
 
     private static readonly Gen<(Money?, DateTimeOffset?, TimeSpan?, TimeSpan?, int, string)> Terms = Gen.Select(

@@ -14,6 +14,9 @@ public sealed class DeviceTests : RunnerSuite
     [InlineData("NVIDIA H200", "H200")]
     [InlineData("NVIDIA A100-SXM4-80GB", "A100")]
     [InlineData("NVIDIA A100-PCIE-40GB", "A100")]
+    [InlineData("NVIDIA A100-SXM4-40GB MIG 1g.5gb", "A100-1G.5GB")]
+    [InlineData("NVIDIA H100 80GB HBM3 MIG 1c.3g.40gb", "H100-1C.3G.40GB")]
+    [InlineData("NVIDIA H100 80GB HBM3 MIG 1g.10gb+me", "H100-1G.10GB+ME")]
     [InlineData("NVIDIA GeForce RTX 4090", "RTX4090")]
     [InlineData("NVIDIA GeForce RTX 3080 Ti", "RTX3080Ti")]
     [InlineData("NVIDIA RTX A6000", "RTXA6000")]
@@ -55,6 +58,8 @@ public sealed class DeviceTests : RunnerSuite
     [Theory]
     [InlineData("", "H100 H100?")]
     [InlineData("-DNO_DRIVER", "")]
+    [InlineData("-DMIG", "H100? H100-1G.10GB H100-3G.40GB")]
+    [InlineData("-DMIG -DNO_INSTANCES", "H100?")]
     public void Nvidia_devices_are_asked_from_the_drivers_library(string how, string expected)
     {
         Assert.SkipUnless(File.Exists("/usr/bin/gcc"), "building a stand-in for the driver's library needs gcc");
@@ -69,14 +74,24 @@ public sealed class DeviceTests : RunnerSuite
             int nvmlShutdown(void) { return 0; }
             int nvmlDeviceGetCount_v2(unsigned *n) { *n = 2; return 0; }
             int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **d) { *d = (void *)(long)(i + 1); return 0; }
-            int nvmlDeviceGetName(void *d, char *s, unsigned n) { strncpy(s, "NVIDIA H100 80GB HBM3", n); return 0; }
-            int nvmlDeviceGetUUID(void *d, char *s, unsigned n) { strncpy(s, "GPU-1", n); return 0; }
-            int nvmlDeviceGetMemoryInfo(void *d, unsigned long long *m) { m[0] = 85520809984; return d == (void *)2 ? 15 : 0; }
+            int nvmlDeviceGetName(void *d, char *s, unsigned n) { strncpy(s, d == (void *)8 ? "NVIDIA H100 80GB HBM3 MIG 1g.10gb" : d == (void *)9 ? "NVIDIA H100 80GB HBM3 MIG 3g.40gb" : "NVIDIA H100 80GB HBM3", n); return 0; }
+            #ifdef MIG
+            int nvmlDeviceGetMigMode(void *d, unsigned *now, unsigned *next) { *now = *next = d == (void *)1; return 0; }
+            int nvmlDeviceGetMaxMigDeviceCount(void *d, unsigned *n) { *n = 7; return 0; }
+            int nvmlDeviceGetMigDeviceHandleByIndex(void *d, unsigned i, void **m) {
+            #ifdef NO_INSTANCES
+                return 6;
+            #endif
+                *m = (void *)(long)(i == 1 ? 8 : 9); return i == 1 || i == 4 ? 0 : 6; }
+            #endif
+            int nvmlDeviceGetUUID(void *d, char *s, unsigned n) { strncpy(s, d == (void *)8 ? "MIG-8" : d == (void *)9 ? "MIG-9" : "GPU-1", n); return 0; }
+            int nvmlDeviceGetMemoryInfo(void *d, unsigned long long *m) { m[0] = d == (void *)8 ? 10200547328 : 85520809984; return d == (void *)2 ? 15 : 0; }
             """);
         using (var gcc = Process.Start("gcc", ["-shared", "-fPIC", .. how.Split(' ', StringSplitOptions.RemoveEmptyEntries), "-o", Path.Combine(Root, "libnvidia-ml.so.1"), source]))
             gcc.WaitForExit();
         using var agent = new RunnerProcess(Path.Combine(Root, "root"), new Dictionary<string, string> { ["LD_LIBRARY_PATH"] = Root });
         Assert.Equal(expected, string.Join(' ', agent.Hello.Devices.Select(d => d.Model + (d.IsHealthy ? "" : "?"))));
-        if (expected.Length > 0) Assert.Equal(new Device(0, "H100", "nvidia", new(85520809984), "GPU-1"), agent.Hello.Devices[0]);
+        if (how.StartsWith("-DMIG", StringComparison.Ordinal)) Assert.Equal([1, .. expected == "H100?" ? (int[])[] : [2, 3]], agent.Hello.Devices.Select(d => d.Index));
+        else if (expected.Length > 0) Assert.Equal(new Device(0, "H100", "nvidia", new(85520809984), "GPU-1"), agent.Hello.Devices[0]);
     }
 }

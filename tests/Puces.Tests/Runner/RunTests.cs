@@ -82,6 +82,25 @@ public sealed class RunTests : RunnerSuite
     }
 
     [Fact]
+    public void A_rank_that_has_a_part_of_a_device_is_told_which_part()
+    {
+        var agent = Agent();
+        agent.Run(Order(1, "env", devices: [new(3, "L4", "nvidia", default)]) with { GpuShare = 250 });
+        var said = agent.Lines("1-1.0", 'o');
+        foreach (var expected in (string[])["PUCES_GPUS=1", "PUCES_GPU_SHARE=0.25", "CUDA_VISIBLE_DEVICES=3", "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=25"]) Assert.Contains(expected, said);
+        agent.Run(Order(2, "env", devices: [new(3, "L4", "nvidia", default)]));
+        Assert.DoesNotContain(agent.Lines("2-1.0", 'o'), line => line.StartsWith("PUCES_GPU_SHARE", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_mig_instance_is_shown_by_its_id()
+    {
+        var agent = Agent();
+        agent.Run(Order(1, "env", devices: [new(4, "A100-1G.5GB", "nvidia", default, "MIG-7f"), new(1, "A100", "nvidia", default, "GPU-1")]));
+        Assert.Contains("CUDA_VISIBLE_DEVICES=MIG-7f,GPU-1", agent.Lines("1-1.0", 'o'));
+    }
+
+    [Fact]
     public void A_secret_reaches_the_process_and_nothing_else()
     {
         var agent = Agent();
