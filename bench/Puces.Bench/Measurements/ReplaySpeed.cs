@@ -27,6 +27,7 @@ internal static class ReplaySpeed
     public static Task TakePassesAsync(Bench bench)
     {
         foreach (var policy in (string[])["fifo", "puces"]) OnePass(bench, policy);
+        OnePass(bench, "puces", hasManyProjects: true);
         IdleNodes(bench);
         return Task.CompletedTask;
     }
@@ -104,14 +105,16 @@ internal static class ReplaySpeed
     }
 
     /// <summary>All devices are held; one job ends, and the line is looked at.</summary>
-    private static void OnePass(Bench bench, string policy)
+    private static void OnePass(Bench bench, string policy, bool hasManyProjects = false)
     {
         var (nodes, waiting, ends) = (bench.Options.IsQuick ? 100 : 12_500, bench.Count(10_000), bench.Count(1000, 20));
         var report = bench.Report;
-        report.Heading($"{policy}: one release and the pass after it, {Figures.Show(waiting)} generated jobs waiting, all {Figures.Show(nodes * DevicesOfNode)} devices held, every job may be stopped");
+        report.Heading($"{policy}: one release and the pass after it, {Figures.Show(waiting)} generated jobs waiting, all {Figures.Show(nodes * DevicesOfNode)} devices held, {(hasManyProjects ? "20 projects of 50 owners, five with a quota, four in five jobs" : "every job")} may be stopped");
         var (scheduler, shapes, now) = (new Scheduler(Policies.Find(policy)!, GridOf(nodes)), new Shapes(), TimeSpan.Zero);
         var jobs = TraceGenerator.Generate(waiting + nodes * DevicesOfNode + ends, 1, nodes * DevicesOfNode);
-        var (next, number) = (0, 0L);
+        var (next, number, draw) = (0, 0L, new Random(7));
+        for (var project = 0; hasManyProjects && project < 20; project++)
+            scheduler.Set(new($"project-{project}", Weight: 1 + project % 3, Quota: project % 4 == 0 ? new Dictionary<string, int> { ["H100"] = nodes * DevicesOfNode / 40 } : null));
         while ((scheduler.Grid.FreeDevices > 0 || scheduler.WaitingCount < waiting) && next < jobs.Count)
         {
             Add();
@@ -146,13 +149,16 @@ internal static class ReplaySpeed
         bytes = (GC.GetAllocatedBytesForCurrentThread() - bytes) / ends;
         report.Figure("Puces", "CPU, median", times.Median(), "ms", $"p99 {Figures.Show(times.Quantile(0.99))}, longest {Figures.Show(times.Max())}; wall: median {Figures.Show(walls.Median())}, p99 {Figures.Show(walls.Quantile(0.99))}");
         report.Figure("Puces", "starts of one pass, mean", (double)starts / ends, "jobs", $"{Figures.Show((double)stops / ends)} told to stop; {Figures.Show(bytes)} bytes allocated, with the arrivals; {ends} passes, a second apart");
-        report.Aim($"{policy}: one release and the pass after it, p99 of CPU", times.Quantile(0.99), "ms", 5, isAtMost: true);
+        report.Aim($"{policy}{(hasManyProjects ? ", 20 projects of 50 owners" : "")}: one release and the pass after it, p99 of CPU", times.Quantile(0.99), "ms", 5, isAtMost: true);
 
         void Add()
         {
             var job = jobs[next++ % jobs.Count];
             var shape = shapes.Of(job.MilliGpus, "", 0, default, [DevicesOfNode]);
-            scheduler.Add(new() { Number = number++, Shape = shape, Submitted = now, Project = job.Project, Owner = job.Owner, Name = job.Name, CanYield = true }, now);
+            var owner = draw.Next(1000);
+            scheduler.Add(hasManyProjects
+                ? new() { Number = number++, Shape = shape, Submitted = now, Project = $"project-{owner % 20}", Owner = $"owner-{owner}", Name = draw.Next(2) == 0 ? "train" : "tune", CanYield = draw.Next(5) > 0 }
+                : new() { Number = number++, Shape = shape, Submitted = now, Project = job.Project, Owner = job.Owner, Name = job.Name, CanYield = true }, now);
         }
     }
 

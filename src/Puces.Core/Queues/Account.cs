@@ -45,7 +45,16 @@ public sealed class Account(string name, Account? above)
     public Account? Above => above;
     public int Depth { get; } = above is null ? 0 : above.Depth + 1;
     public SortedDictionary<string, Account> Parts { get; } = new(StringComparer.Ordinal);
-    public Project Project { get; internal set; } = new(name);
+
+    public Project Project
+    {
+        get;
+        internal set
+        {
+            if (IsActive) above?.ActiveWeight += value.Weight - field.Weight;
+            field = value;
+        }
+    } = new(name);
 
     /// <summary>When usage was last reckoned.</summary>
     public TimeSpan At { get; private set; }
@@ -60,6 +69,9 @@ public sealed class Account(string name, Account? above)
     public int Milli { get; private set; }
     public int Waiting { get; private set; }
     public bool IsActive => Milli > 0 || Waiting > 0;
+
+    /// <summary>The weights of its parts that are active, together.</summary>
+    internal long ActiveWeight { get; private set; }
 
     /// <summary>Thousandths of a device of a model that it holds.</summary>
     public int Held(string model) => _models.GetValueOrDefault(model);
@@ -109,13 +121,22 @@ public sealed class Account(string name, Account? above)
     {
         foreach (var (model, milli) in take.Models) Add(_models, model, sign * milli);
         Add(_milliOf, owner, sign * take.Milli);
+        var wasActive = IsActive;
         Milli += sign * take.Milli;
+        Activate(wasActive);
     }
 
     internal void Wait(string owner, int change)
     {
+        var wasActive = IsActive;
         Waiting += change;
         Add(_waitingOf, owner, change);
+        Activate(wasActive);
+    }
+
+    private void Activate(bool wasActive)
+    {
+        if (IsActive != wasActive) above?.ActiveWeight += wasActive ? -Project.Weight : Project.Weight;
     }
 
     private static void Add(IDictionary<string, int> counts, string key, int change)

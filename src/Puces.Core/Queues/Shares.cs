@@ -127,9 +127,7 @@ public sealed class Shares
     public static long ShareOf(Account account, int devices)
     {
         if (account.Above is not { } above) return devices * 1000L;
-        var weights = 0L;
-        foreach (var sister in above.Parts.Values)
-            if (sister.IsActive || sister == account) weights += sister.Project.Weight;
+        var weights = above.ActiveWeight + (account.IsActive ? 0 : account.Project.Weight);
         return (long)((Int128)ShareOf(above, devices) * account.Project.Weight / weights);
     }
 

@@ -93,8 +93,13 @@ public sealed class Claim
     internal long RankedAt { get; set; } = -1;
     internal long RankedBy { get; set; }
     internal long LastRank { get; set; }
+    internal int WaitingAt { get; set; }
     internal int HoldingAt { get; set; } = -1;
+    // Those of its project that may be stopped, and where it stands among them, while it holds devices.
+    internal Yielders? Yielders { get; set; }
+    internal int YieldsAt { get; set; }
     internal bool IsLeaving { get; set; }
+    internal bool IsPromised { get; set; }
     /// <summary>When it is expected to end, as long as it has not come to that.</summary>
     internal TimeSpan ExpectedEnd { get; set; }
 }

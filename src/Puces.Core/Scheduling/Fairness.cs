@@ -222,6 +222,22 @@ public sealed partial class Scheduler
             && getting.Milli + way.Milli <= Shares.ShareOf(getting, grid.Devices) ? StopCause.Share : null;
     }
 
+    /// <summary>Whether <see cref="CauseOf"/> might let one of a project be stopped for the claim: it says no to all of a project that this rules out.</summary>
+    private bool Might(Yielders yielders, Claim claim, Way way, TimeSpan now)
+    {
+        if (yielders.Count == 0) return false;
+        if (claim.Priority > _leastPriority) return true;
+        if (claim.Account is not { } to || yielders.Account is not { } from || from == to)
+            return yielders.Order(policy, now, _pass) is var order && yielders.Fresh.Count > 0 || order.Count > 0 && policy.Reaches(order[0].Rank, claim, now);
+        var common = Shares.Common(from, to);
+        if (_shares.HasQuotas && IsWithin(claim, to, common, null)) return true;
+        if (from == common || to == common) return false;
+        var (giving, getting) = (Below(common, from), Below(common, to));
+        if (getting.Milli + way.Milli > Shares.ShareOf(getting, grid.Devices)) return false;
+        var share = Shares.ShareOf(giving, grid.Devices);
+        return giving.Milli >= share && giving.Milli - yielders.FewestMilli(_pass) >= share;
+    }
+
     private static Account Below(Account top, Account account)
     {
         while (account.Above != top) account = account.Above!;
@@ -238,41 +254,12 @@ public sealed partial class Scheduler
         {
             if (room.IsEnough) break;
             if (CauseOf(victim, claim, way, now) is null) continue;
+            room = Without(victim, room, node, way);
             leaving.Add(victim);
             Discount(victim, -1);
-            foreach (var part in victim.Parts)
-                if (part.Node == node) room = grid.Add(room, way, part);
         }
         foreach (var victim in leaving) Discount(victim, 1);
         return room.IsEnough ? new(node, policy.Rank(leaving[^1], now), leaving) : null;
-    }
-
-    /// <summary>The nodes to be cleared, whose victims may all be stopped together; null where there are not enough, or nobody need be.</summary>
-    private List<Clearing>? Choose(Claim claim, Way way, TimeSpan now)
-    {
-        var chosen = new List<Clearing>();
-        var leaving = new List<Claim>();
-        foreach (var clearing in _clearings)
-        {
-            if (chosen.Count == way.Nodes) break;
-            var before = leaving.Count;
-            var isAllowed = true;
-            foreach (var victim in _shares.IsShared ? clearing.Victims : [])
-            {
-                if (leaving.Contains(victim)) continue;
-                if (!(isAllowed = CauseOf(victim, claim, way, now) is not null)) break;
-                leaving.Add(victim);
-                Discount(victim, -1);
-            }
-            if (isAllowed) chosen.Add(clearing);
-            for (var i = leaving.Count - 1; !isAllowed && i >= before; i--)
-            {
-                Discount(leaving[i], 1);
-                leaving.RemoveAt(i);
-            }
-        }
-        foreach (var victim in leaving) Discount(victim, 1);
-        return chosen.Count < way.Nodes || chosen.TrueForAll(c => c.Victims.Count == 0) ? null : chosen;
     }
 
     // Time alone may let one be stopped, at a tick, and for its share one asks only then. What is owed of a quota depends on what all hold.

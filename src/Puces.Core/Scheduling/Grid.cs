@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 using Puces.Core.Fleet;
 
 namespace Puces.Core.Scheduling;
@@ -14,6 +15,9 @@ public sealed partial class Grid
     private readonly List<Kind> _kinds = [];
     // Gangs take nodes kind by kind: not in the order in which they were first seen, which is another after a restart and in replay.
     private readonly List<Kind> _inOrder = [];
+    // Nodes that changed, in the order in which they did; the first of them are forgotten when they are many.
+    private readonly List<int> _changed = [];
+    private long _forgotten;
     private int _largest;
     private bool _hasIslands;
 
@@ -31,6 +35,16 @@ public sealed partial class Grid
 
     /// <summary>Of those, the ones that nobody holds.</summary>
     public int FreeDevices { get; private set; }
+
+    /// <summary>Counts changes of single nodes, so that who keeps something of each need only look at those that <see cref="ChangedSince"/> tells.</summary>
+    internal long Changes => _forgotten + _changed.Count;
+
+    /// <summary>Nodes that changed since there were so many changes, some perhaps more than once; false where that is forgotten.</summary>
+    internal bool ChangedSince(long changes, out ReadOnlySpan<int> nodes)
+    {
+        nodes = changes < _forgotten ? default : CollectionsMarshal.AsSpan(_changed)[(int)(changes - _forgotten)..];
+        return changes >= _forgotten;
+    }
 
     public Node NodeAt(int index) => _slots[index].Node;
 
@@ -51,6 +65,7 @@ public sealed partial class Grid
         {
             _byName[node.Id] = index = _slots.Count;
             _slots.Add(new(index, node, kind) { Healthy = Healthy(node) });
+            Note(_slots[index]);
             kind.Insert(_slots[index]);
             Schedule(_slots[index]);
             _slots[index].Turn(_turned);
@@ -161,12 +176,23 @@ public sealed partial class Grid
 
     private void Unlist(Slot slot)
     {
-        slot.Version++;
+        Note(slot);
         slot.Kind.Unlist(slot);
         if (!slot.IsOpen) return;
         slot.Rack?.Count(slot.FreeCount, -1);
         Devices -= BitOperations.PopCount(slot.Healthy);
         FreeDevices -= slot.FreeCount;
+    }
+
+    private void Note(Slot slot)
+    {
+        slot.Version++;
+        if (_changed.Count > 4096 + 2 * _slots.Count)
+        {
+            _forgotten += _changed.Count;
+            _changed.Clear();
+        }
+        _changed.Add(slot.Index);
     }
 
     private static ulong Healthy(Node node)

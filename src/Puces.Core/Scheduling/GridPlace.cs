@@ -30,15 +30,17 @@ public sealed partial class Grid
     internal bool ClosesTooSoon { get; private set; }
 
     /// <summary>Nodes that are up and could take one part of a way now, whole parts only.</summary>
-    public int CountFitting(Way way)
+    /// <param name="most">It stops counting there.</param>
+    /// <param name="until">They must not close before that.</param>
+    public int CountFitting(Way way, int most = int.MaxValue, TimeSpan until = default)
     {
         var count = 0;
         foreach (var kind in _kinds)
         {
             if (MaskOf(way, kind) == 0 && way.Devices > 0) continue;
             for (var free = way.Devices; free <= kind.Devices.Count; free++)
-                for (var at = kind.With(free).From(0); at >= 0; at = kind.With(free).From(at + 1))
-                    if (Fits(kind.Members[at], way, way.Devices, default)) count++;
+                for (var at = kind.With(free).From(0); at >= 0 && count < most; at = kind.With(free).From(at + 1))
+                    if (Fits(kind.Members[at], way, way.Devices, new(null, until))) count++;
         }
         return count;
     }
@@ -265,31 +267,26 @@ public sealed partial class Grid
     private Slot? Tightest(Way way, int devices, in Terms terms, int least)
     {
         for (var free = least; free <= _largest; free++)
-        {
-            Slot? best = null;
-            foreach (var kind in _kinds)
-            {
-                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
-                if (First(kind, free, way, devices, terms) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
-            }
-            if (best is not null) return best;
-        }
+            if (FirstWith(free, way, devices, terms) is { } slot) return slot;
         return null;
     }
 
     private Slot? Freest(Way way, int devices, in Terms terms)
     {
         for (var free = _largest; free >= devices; free--)
-        {
-            Slot? best = null;
-            foreach (var kind in _kinds)
-            {
-                if (free > kind.Devices.Count || !Serves(way, kind)) continue;
-                if (First(kind, free, way, devices, terms) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
-            }
-            if (best is not null) return best;
-        }
+            if (FirstWith(free, way, devices, terms) is { } slot) return slot;
         return null;
+    }
+
+    private Slot? FirstWith(int free, Way way, int devices, in Terms terms)
+    {
+        Slot? best = null;
+        foreach (var kind in _kinds)
+        {
+            if (free > kind.Devices.Count || !Serves(way, kind)) continue;
+            if (First(kind, free, way, devices, terms) is { } slot && (best is null || Goes(slot, best, devices))) best = slot;
+        }
+        return best;
     }
 
     private Slot? First(Kind kind, int free, Way way, int devices, in Terms terms)

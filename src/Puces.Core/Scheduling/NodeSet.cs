@@ -31,6 +31,9 @@ internal sealed class NodeSet
         Count = 0;
     }
 
+    /// <summary>The number must be below the capacity.</summary>
+    public bool Contains(int at) => (_words[at >> 6] >> at & 1) != 0;
+
     /// <summary>The number must not be in the set.</summary>
     public void Add(int at)
     {

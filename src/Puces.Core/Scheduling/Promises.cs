@@ -32,16 +32,10 @@ public sealed partial class Scheduler
         }
     }
 
-    private bool IsPromised(Claim claim)
-    {
-        foreach (var promise in _promises)
-            if (promise.For == claim) return true;
-        return false;
-    }
-
     private void Keep(Claim claim, Way way, Part[] parts)
     {
         _promises.Add(new(claim, way, parts));
+        claim.IsPromised = true;
         foreach (var part in parts) grid.SlotAt(part.Node).Promised |= part.Devices;
         Promised(claim, parts);
         _changes++;
@@ -80,6 +74,7 @@ public sealed partial class Scheduler
                 continue;
             }
             _promises.RemoveAt(i--);
+            promise.For.IsPromised = false;
             _isChanged = true;
             Unpromised(promise);
             if (parts is null) continue;
@@ -97,6 +92,7 @@ public sealed partial class Scheduler
 
     private bool Break(Promise promise)
     {
+        promise.For.IsPromised = false;
         Unpromised(promise);
         grid.Release(promise.AllKept());
         return true;

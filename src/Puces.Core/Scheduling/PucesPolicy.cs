@@ -50,4 +50,6 @@ public sealed class PucesPolicy(bool isBounded = true) : IPolicy
     public bool MayStop(Claim holding, Claim waiting, TimeSpan now) =>
         now - holding.Since >= Quantum * (1 << Math.Min(holding.Attempts - 1, 3)) && !holding.IsCommitted
         && (waiting.IsDue ? !holding.IsDue || holding.Due > waiting.Due : !holding.IsDue && Rank(holding, now) / 3 * 2 > Rank(waiting, now));
+
+    public bool Reaches(long rank, Claim waiting, TimeSpan now) => waiting.IsDue || rank / 3 * 2 > Rank(waiting, now);
 }

@@ -12,13 +12,6 @@ public sealed partial class Scheduler
     public static readonly TimeSpan LeastStay = TimeSpan.FromMinutes(10);
 
     private readonly List<Reservation> _reservations = [];
-    private readonly List<(TimeSpan At, int Node)> _times = [];
-    private readonly List<(TimeSpan At, Claim Claim)> _leaving = [];
-    // For each shape, of each of its ways: what was found on each node.
-    private readonly List<RoomTime[][]> _rooms = [];
-    // Nodes of reservations that are wanted bear the number of the look.
-    private int[] _reservedNodes = [];
-    private int _looks;
     // For each shape: the state of the pass in which nothing was reserved for it, and in which it was no guest.
     private readonly List<PassState> _unreserved = [], _unwelcome = [];
     // Starts and promises of this pass.
@@ -26,12 +19,6 @@ public sealed partial class Scheduler
 
     /// <summary>Two looks for one shape in one such state find the same.</summary>
     private readonly record struct PassState(long Pass, int Wanted, int Changes);
-
-    /// <summary>When a node has room for a part: true as long as nothing changes there, and none that holds is overdue.</summary>
-    private record struct RoomTime(int Version, long At, long Due)
-    {
-        public const long Never = long.MaxValue, Now = -1, NoNode = -2;
-    }
 
     /// <summary>Nodes on which a claim is expected to find all that it needs at one time.</summary>
     private sealed class Reservation(Claim claim, Way way, int[] nodes, TimeSpan at)
@@ -129,82 +116,6 @@ public sealed partial class Scheduler
         if (!claim.IsHolding) _plan.Reserved(claim);
     }
 
-    /// <summary>The nodes on which the claim is expected to find room first; null where there are not enough.</summary>
-    private Reservation? Earliest(Claim claim, TimeSpan now)
-    {
-        _looks++;
-        if (_reservedNodes.Length < grid.Count) Array.Resize(ref _reservedNodes, grid.Count);
-        foreach (var reservation in _reservations)
-            if (reservation.IsWanted) foreach (var node in reservation.Nodes) _reservedNodes[node] = _looks;
-        var ways = claim.Shape.Ways;
-        while (_rooms.Count <= claim.Shape.Index) _rooms.Add([]);
-        if (_rooms[claim.Shape.Index].Length == 0) _rooms[claim.Shape.Index] = [.. ways.Select(_ => Array.Empty<RoomTime>())];
-        Reservation? best = null;
-        for (var i = 0; i < ways.Count; i++)
-        {
-            var way = ways[i];
-            if (way.Rest > 0 || way.Share > 0) continue;
-            FindTimes(way, ref _rooms[claim.Shape.Index][i], now, StayOf(claim, now));
-            if (_times.Count < way.Nodes) continue;
-            if (_times[way.Nodes - 1].At is var at && at < (best?.At ?? TimeSpan.MaxValue)) best = new(claim, way, [.. _times.Select(t => t.Node)], at);
-        }
-        return best;
-    }
-
-    /// <summary>The nodes that have room first, for so long, as many as the way needs: by time, then by name.</summary>
-    private void FindTimes(Way way, ref RoomTime[] rooms, TimeSpan now, TimeSpan stay)
-    {
-        if (rooms.Length < grid.Count)
-        {
-            var known = rooms.Length;
-            Array.Resize(ref rooms, grid.Count);
-            for (var node = known; node < rooms.Length; node++) rooms[node].Version = -1;
-        }
-        _times.Clear();
-        for (var node = 0; node < rooms.Length; node++)
-        {
-            if (_reservedNodes[node] == _looks) continue;
-            ref var room = ref rooms[node];
-            if (room.Version != grid.SlotAt(node).Version || room.Due <= now.Ticks) room = RoomAt(node, way, now);
-            if (room.At == RoomTime.NoNode) continue;
-            if (grid.OpenFrom(node, room.At == RoomTime.Now ? now : new(room.At), stay) is not { } at) continue;
-            if (_times.Count == way.Nodes)
-            {
-                if (!Goes(at, node, _times[^1])) continue;
-                _times.RemoveAt(_times.Count - 1);
-            }
-            var place = _times.Count;
-            while (place > 0 && Goes(at, node, _times[place - 1])) place--;
-            _times.Insert(place, (at, node));
-        }
-    }
-
-    // Ties by name: the order in which nodes were first seen is another after a restart, and in replay.
-    private bool Goes(TimeSpan at, int node, (TimeSpan At, int Node) other) =>
-        at != other.At ? at < other.At : string.CompareOrdinal(grid.NodeAt(node).Id, grid.NodeAt(other.Node).Id) < 0;
-
-    /// <summary>When a node is expected to have room for one part.</summary>
-    private RoomTime RoomAt(int node, Way way, TimeSpan now)
-    {
-        var version = grid.SlotAt(node).Version;
-        if (!grid.IsUp(node) || !grid.CouldCarry(way, node)) return new(version, RoomTime.NoNode, RoomTime.Never);
-        var room = grid.RoomOn(way, node);
-        if (room.IsEnough) return new(version, RoomTime.Now, RoomTime.Never);
-        _leaving.Clear();
-        foreach (var holding in On(node)) _leaving.Add((EndOf(holding, now), holding));
-        _leaving.Sort(ByEnd);
-        var due = _leaving.Count > 0 ? _leaving[0].At.Ticks : RoomTime.Never;
-        foreach (var (at, holding) in _leaving)
-        {
-            for (var i = 0; i < holding.Parts.Count; i++)
-                if (holding.Parts[i].Node == node) room = grid.Add(room, way, holding.Parts[i]);
-            if (room.IsEnough) return new(version, at.Ticks, due);
-        }
-        return new(version, RoomTime.Never, due);
-    }
-
-    private static readonly Comparison<(TimeSpan At, Claim Claim)> ByEnd = (a, b) => a.At != b.At ? a.At.CompareTo(b.At) : a.Claim.Number.CompareTo(b.Claim.Number);
-
     private PassState State => new(_pass, _wanted, _changes);
 
     private bool IsSame(List<PassState> states, Shape shape) => shape.Index < states.Count && states[shape.Index] == State;
@@ -213,13 +124,6 @@ public sealed partial class Scheduler
     {
         while (states.Count <= shape.Index) states.Add(default);
         states[shape.Index] = State;
-    }
-
-    /// <summary>When one that holds is expected to end.</summary>
-    private static TimeSpan EndOf(Claim claim, TimeSpan now)
-    {
-        if (claim.ExpectedEnd <= now) claim.ExpectedEnd = now + History.Remaining(claim, now);
-        return claim.ExpectedEnd;
     }
 
     /// <summary>

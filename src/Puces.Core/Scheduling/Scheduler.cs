@@ -32,11 +32,14 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>What one pass looks at, at most: those that stand for all who wait alike.</summary>
     internal int Groups => _waiting.Groups.Count;
 
+    /// <summary>How often a single node was looked at to find who leaves it when, or who could be stopped on it: what a pass costs grows with that.</summary>
+    internal long NodeLooks { get; private set; }
+
     /// <summary>Devices that all who wait ask for together.</summary>
     public long WantedDevices => _waiting.Wanted;
 
     /// <summary>Who waits, in no order.</summary>
-    public IEnumerable<Claim> Waiting => _waiting.Groups.SelectMany(g => g.Claims);
+    public IReadOnlyList<Claim> Waiting => _waiting.Claims;
 
     /// <summary>Who holds devices, in no order.</summary>
     public IReadOnlyList<Claim> Holding => _holding;
@@ -167,7 +170,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         var isBlocked = false;
         while (_order.TryDequeue(this, now) is { } group)
         {
-            if (group.Head is not { } head || IsPromised(head) || IsHeldBack(head)) continue;
+            if (group.Head is not { } head || head.IsPromised || IsHeldBack(head)) continue;
             if (isBlocked && head.IsDue)
             {
                 head.IsDue = false;
@@ -176,7 +179,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
             }
             if (TryStart(head, now) || TryStop(head, now) || TryGuest(head, now))
             {
-                if (group.Head is { } next && !IsPromised(next)) _order.Enqueue(group, StandingOf(next, now));
+                if (group.Head is { } next && !next.IsPromised) _order.Enqueue(group, StandingOf(next, now));
             }
             else
             {
@@ -226,7 +229,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         claim.Attempts++;
         Unreserve(claim);
         _holding.Add(claim);
+        if (claim.CanYield) YieldersOf(claim.Account).Add(claim);
         if (claim.CanYield) _yielding++;
+        _leastPriority = Math.Min(_leastPriority, claim.Priority);
         _changes++;
         for (var i = 0; i < parts.Count && !policy.IsStrict; i++)
         {
@@ -244,6 +249,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         _holding.RemoveAt(_holding.Count - 1);
         claim.HoldingAt = -1;
         Rest(claim);
+        claim.Yielders?.Remove(claim);
         if (claim.CanYield) _yielding--;
         for (var i = 0; i < claim.Parts.Count && !policy.IsStrict; i++) _onNode[claim.Parts[i].Node].Remove(claim);
         grid.Release(claim.Parts);

@@ -28,6 +28,24 @@ internal readonly record struct Standing(bool IsBeyond, int Priority, Account.St
     }
 }
 
+/// <summary>The same among those of one project: small, since a pass compares many.</summary>
+internal readonly record struct Rung(long Tier, long Rank, long Number) : IComparable<Rung>
+{
+    public Rung(Standing standing)
+        : this((standing.IsBeyond ? 1L << 33 : 0) - standing.Priority, standing.Rank, standing.Number)
+    {
+    }
+
+    public bool IsBeyond => Tier > 1L << 32;
+
+    public int CompareTo(Rung other)
+    {
+        if (Tier != other.Tier) return Tier < other.Tier ? -1 : 1;
+        if (Rank != other.Rank) return Rank < other.Rank ? -1 : 1;
+        return Number.CompareTo(other.Number);
+    }
+}
+
 /// <summary>
 /// The groups of one pass. Those of one project are in a queue of their own, and the queues in another, so that a start, after which its
 /// project stands further back, moves one queue and not all groups in it. A standing only ever gets worse within a pass: one that is out
@@ -42,7 +60,7 @@ internal sealed class Order
     // Ranks and numbers decide here; where the project stands is the same for all.
     private sealed class Queue
     {
-        public PriorityQueue<Group, Standing> Groups { get; } = new();
+        public PriorityQueue<Group, Rung> Groups { get; } = new();
         public bool IsListed { get; set; }
     }
 
@@ -61,7 +79,7 @@ internal sealed class Order
     {
         var of = (object?)group.Head!.Account ?? this;
         if (!_queues.TryGetValue(of, out var queue)) _queues[of] = queue = new();
-        queue.Groups.Enqueue(group, standing with { Path = [] });
+        queue.Groups.Enqueue(group, new(standing));
         if (queue == _taken) return;
         // Listed again, rather than moved: what is listed twice is passed over once.
         if (!queue.IsListed || queue.Groups.Peek() == group) _first.Enqueue(queue, standing);
@@ -85,14 +103,13 @@ internal sealed class Order
                 List(queue, scheduler, now);
                 continue;
             }
-            var current = own with { IsBeyond = scheduler.IsBeyond(head), Path = [] };
-            if (current.CompareTo(own) > 0)
+            var current = Of(head, own, scheduler, now) with { IsBeyond = scheduler.IsBeyond(head) };
+            if (new Rung(current) is var rung && rung.CompareTo(own) > 0)
             {
-                queue.Groups.DequeueEnqueue(group, current);
+                queue.Groups.DequeueEnqueue(group, rung);
                 List(queue, scheduler, now);
                 continue;
             }
-            current = current with { Path = scheduler.PathOf(head, now) };
             if (current.CompareTo(listed) > 0)
             {
                 _first.Enqueue(queue, current);
@@ -108,7 +125,13 @@ internal sealed class Order
 
     private void List(Queue queue, Scheduler scheduler, TimeSpan now)
     {
-        queue.IsListed = queue.Groups.TryPeek(out var group, out var standing);
-        if (queue.IsListed) _first.Enqueue(queue, group!.Head is { } head ? standing with { Path = scheduler.PathOf(head, now) } : standing);
+        queue.IsListed = queue.Groups.TryPeek(out var group, out var rung);
+        if (!queue.IsListed) return;
+        // One that is empty is to be taken away.
+        var first = group!.Head is { } head ? Of(head, rung, scheduler, now) : default(Standing) with { Priority = int.MaxValue, Path = [] };
+        _first.Enqueue(queue, first);
     }
+
+    private static Standing Of(Claim head, Rung rung, Scheduler scheduler, TimeSpan now) =>
+        new(rung.IsBeyond, head.Priority, scheduler.PathOf(head, now), rung.Rank, rung.Number);
 }

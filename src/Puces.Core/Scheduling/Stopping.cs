@@ -1,3 +1,5 @@
+using Puces.Core.Queues;
+
 namespace Puces.Core.Scheduling;
 
 // Who is stopped so that another may start.
@@ -6,10 +8,19 @@ public sealed partial class Scheduler
     private readonly List<List<Claim>> _onNode = [];
     // For each shape: the best that was refused victims since the last tick. A worse one need not ask.
     private readonly List<(TimeSpan? Ticked, long Rank)> _refused = [];
-    private readonly List<Clearing> _clearings = [];
+    private readonly PriorityQueue<Clearing, (long, string)> _clearings = new(ByLoss);
+    private readonly Yielders _nobodys = new(null);
+    private readonly Dictionary<Account, Yielders> _yielders = [];
+    private readonly List<Yielders> _asked = [];
+    private readonly YieldOrder _yieldOrder = new();
+    private long[] _lookedAt = [];
+    private readonly List<Clearable[]> _clearables = [];
+    private long _question;
+    // Nobody that holds has a lower priority.
+    private int _leastPriority = int.MaxValue;
 
     /// <summary>One node, who would have to leave it, and the lowest rank among them: the higher it is, the less is lost by it.</summary>
-    private readonly record struct Clearing(int Node, long Least, IReadOnlyList<Claim> Victims);
+    private readonly record struct Clearing(int Node, long Least, List<Claim> Victims);
 
     private bool TryStop(Claim claim, TimeSpan now)
     {
@@ -33,14 +44,7 @@ public sealed partial class Scheduler
     /// <summary>The parts that stopping others would free; null where that would not do.</summary>
     private Part[]? Clear(Claim claim, Way way, TimeSpan now)
     {
-        if (way.Rest > 0) return null;
-        _clearings.Clear();
-        var until = UntilOf(claim, now);
-        for (var node = 0; node < grid.Count; node++)
-            if (grid.IsOpenUntil(node, until) && grid.CouldCarry(way, node) && ClearingOf(node, claim, way, now) is { } clearing) _clearings.Add(clearing);
-        if (_clearings.Count < way.Nodes) return null;
-        _clearings.Sort((a, b) => a.Least != b.Least ? b.Least.CompareTo(a.Least) : string.CompareOrdinal(grid.NodeAt(a.Node).Id, grid.NodeAt(b.Node).Id));
-        if (Choose(claim, way, now) is not { } chosen) return null;
+        if (way.Rest > 0 || Choose(claim, way, now) is not { } chosen) return null;
         var parts = new Part[way.Nodes];
         for (var i = 0; i < parts.Length; i++)
         {
@@ -53,25 +57,141 @@ public sealed partial class Scheduler
         return parts;
     }
 
-    /// <summary>The way to make room on one node: those that go furthest back in line first.</summary>
-    private Clearing? ClearingOf(int node, Claim claim, Way way, TimeSpan now)
+    /// <summary>The nodes to be cleared, whose victims may all be stopped together; null where there are not enough, or nobody need be.</summary>
+    private List<Clearing>? Choose(Claim claim, Way way, TimeSpan now)
     {
-        var room = grid.RoomOn(way, node);
-        if (room.IsEnough) return new(node, long.MaxValue, []);
+        var clearable = ClearableFor(claim.Shape, way);
+        clearable.Update(_onNode);
+        // One that a single node has room for needs nobody's leaving.
+        if (clearable.Count < way.Nodes || way.Nodes == 1 && grid.CountFitting(way, most: 1, UntilOf(claim, now)) > 0) return null;
+        if (!Ask(claim, way, now)) return null;
+        var chosen = new List<Clearing>();
+        var leaving = new List<Claim>();
+        foreach (var clearing in Clearings(clearable, claim, way, leaving, now))
+        {
+            var before = leaving.Count;
+            var isAllowed = true;
+            foreach (var victim in _shares.IsShared ? clearing.Victims : [])
+            {
+                if (leaving.Contains(victim)) continue;
+                if (!(isAllowed = CauseOf(victim, claim, way, now) is not null)) break;
+                leaving.Add(victim);
+                Discount(victim, -1);
+            }
+            if (isAllowed) chosen.Add(clearing);
+            for (var i = leaving.Count - 1; !isAllowed && i >= before; i--)
+            {
+                Discount(leaving[i], 1);
+                leaving.RemoveAt(i);
+            }
+            if (chosen.Count == way.Nodes) break;
+        }
+        foreach (var victim in leaving) Discount(victim, 1);
+        return chosen.Count < way.Nodes || chosen.TrueForAll(c => c.Victims.Count == 0) ? null : chosen;
+    }
+
+    /// <summary>The nodes that could be cleared, that on which least is lost first, then by name.</summary>
+    /// <param name="leaving">Who is counted as gone between two of them; each is found as if nobody were.</param>
+    private IEnumerable<Clearing> Clearings(Clearable clearable, Claim claim, Way way, List<Claim> leaving, TimeSpan now)
+    {
+        _clearings.Clear();
+        var until = UntilOf(claim, now);
+        if (way.Nodes > 1)
+            for (var node = clearable.From(0); node >= 0; node = clearable.From(node + 1))
+                if (grid.IsOpenUntil(node, until) && grid.RoomOn(way, node).IsEnough) Found(new(node, long.MaxValue, []));
+        _yieldOrder.Clear();
+        foreach (var yielders in _asked)
+        {
+            _yieldOrder.Add(yielders.Order(policy, now, _pass));
+            foreach (var fresh in yielders.Fresh)
+                foreach (var part in fresh.Parts) Look(part.Node);
+        }
+        var mayBeOther = _asked.Exists(y => y.Account != claim.Account) || claim.Priority > _leastPriority;
+        while (true)
+        {
+            // No node from here on is worth more than its highest rank.
+            while (_yieldOrder.TryTake(_clearings.TryPeek(out var found, out _) ? found.Least : long.MinValue, out var rank, out var node))
+            {
+                if (mayBeOther || policy.Reaches(rank, claim, now)) Look(node);
+                else _yieldOrder.Clear();
+            }
+            if (!_clearings.TryDequeue(out var best, out _)) yield break;
+            yield return best;
+        }
+
+        void Look(int node)
+        {
+            if (_lookedAt.Length <= node) Array.Resize(ref _lookedAt, grid.Count);
+            if (_lookedAt[node] == _question) return;
+            _lookedAt[node] = _question;
+            NodeLooks++;
+            if (!clearable.Has(node) || !grid.IsOpenUntil(node, until) || grid.RoomOn(way, node) is not { IsEnough: false } room) return;
+            foreach (var gone in leaving) Discount(gone, 1);
+            if (ClearingOf(node, room, claim, way, now) is { } clearing) Found(clearing);
+            foreach (var gone in leaving) Discount(gone, -1);
+        }
+
+        void Found(Clearing clearing) => _clearings.Enqueue(clearing, (-clearing.Least, grid.NodeAt(clearing.Node).Id));
+    }
+
+    /// <summary>The way to make room on one node: those that go furthest back in line first.</summary>
+    private Clearing? ClearingOf(int node, Grid.Room room, Claim claim, Way way, TimeSpan now)
+    {
         List<Claim>? victims = null;
         foreach (var holding in On(node))
-            if (holding is { CanYield: true, IsLeaving: false } && CauseOf(holding, claim, way, now) is not null) (victims ??= []).Add(holding);
+            if (holding is { CanYield: true, IsLeaving: false } && holding.Yielders!.Asked == _question && CauseOf(holding, claim, way, now) is not null) (victims ??= []).Add(holding);
         if (victims is null) return null;
         if (_shares.IsShared) return ClearingOf(node, room, victims, claim, way, now);
         victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
         for (var i = 0; i < victims.Count; i++)
         {
-            foreach (var part in victims[i].Parts)
-                if (part.Node == node) room = grid.Add(room, way, part);
+            room = Without(victims[i], room, node, way);
             if (room.IsEnough) return new(node, policy.Rank(victims[i], now), victims.GetRange(0, i + 1));
         }
         return null;
     }
+
+    /// <summary>The room on a node once one more has left it.</summary>
+    private Grid.Room Without(Claim leaving, Grid.Room room, int node, Way way)
+    {
+        for (var i = 0; i < leaving.Parts.Count; i++)
+            if (leaving.Parts[i].Node == node) room = grid.Add(room, way, leaving.Parts[i]);
+        return room;
+    }
+
+    private Yielders YieldersOf(Account? account)
+    {
+        if (account is null) return _nobodys;
+        return _yielders.TryGetValue(account, out var yielders) ? yielders : _yielders[account] = new(account);
+    }
+
+    /// <summary>Finds those of whom some might be stopped for the claim; false where there are none.</summary>
+    private bool Ask(Claim claim, Way way, TimeSpan now)
+    {
+        _question++;
+        _asked.Clear();
+        Add(_nobodys);
+        foreach (var yielders in _yielders.Values) Add(yielders);
+        return _asked.Count > 0;
+
+        void Add(Yielders yielders)
+        {
+            if (!Might(yielders, claim, way, now)) return;
+            yielders.Asked = _question;
+            _asked.Add(yielders);
+        }
+    }
+
+    private Clearable ClearableFor(Shape shape, Way way)
+    {
+        while (_clearables.Count <= shape.Index) _clearables.Add([]);
+        if (_clearables[shape.Index].Length == 0) _clearables[shape.Index] = [.. shape.Ways.Select(w => new Clearable(w, grid))];
+        for (var i = 0; ; i++)
+            if (ReferenceEquals(shape.Ways[i], way)) return _clearables[shape.Index][i];
+    }
+
+    private static readonly Comparer<(long Loss, string Name)> ByLoss = Comparer<(long Loss, string Name)>.Create((a, b) =>
+        a.Loss != b.Loss ? a.Loss.CompareTo(b.Loss) : string.CompareOrdinal(a.Name, b.Name));
 
     private List<Claim> On(int node) => node < _onNode.Count ? _onNode[node] : Nobody;
 

@@ -35,9 +35,6 @@ internal sealed class Group(GroupKey key)
         claim.Group = null;
         Count--;
     }
-
-    /// <summary>All that wait, in no order.</summary>
-    public IEnumerable<Claim> Claims => _claims.UnorderedItems.Select(c => c.Element).Where(c => c.Group == this).Distinct();
 }
 
 /// <summary>What the claims of a group have in common.</summary>
@@ -48,11 +45,15 @@ internal sealed class Waitlist(IPolicy policy)
 {
     private readonly Dictionary<GroupKey, Group> _groups = [];
     private readonly List<Group> _all = [];
+    private readonly List<Claim> _claims = [];
 
     /// <summary>Those that have anybody, and perhaps some that are empty.</summary>
     public IReadOnlyList<Group> Groups => _all;
 
-    public int Count { get; private set; }
+    /// <summary>All that wait, in no order.</summary>
+    public IReadOnlyList<Claim> Claims => _claims;
+
+    public int Count => _claims.Count;
 
     /// <summary>Devices that all of them ask for together.</summary>
     public long Wanted { get; private set; }
@@ -69,14 +70,17 @@ internal sealed class Waitlist(IPolicy policy)
             _all.Add(group);
         }
         group.Add(claim);
-        Count++;
+        claim.WaitingAt = _claims.Count;
+        _claims.Add(claim);
         Wanted += claim.Shape.Devices;
     }
 
     public void Remove(Claim claim)
     {
         claim.Group!.Remove(claim);
-        Count--;
+        _claims[claim.WaitingAt] = _claims[^1];
+        _claims[claim.WaitingAt].WaitingAt = claim.WaitingAt;
+        _claims.RemoveAt(_claims.Count - 1);
         Wanted -= claim.Shape.Devices;
     }
 

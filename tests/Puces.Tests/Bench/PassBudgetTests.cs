@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Puces.Tests.Bench;
 
-/// <summary>What a pass of the scheduler may allocate, in bytes: counted, so that a busy machine changes nothing.</summary>
+/// <summary>What a pass of the scheduler may allocate, in bytes, and how many nodes it may look at: counted, so that a busy machine changes nothing.</summary>
 public sealed class PassBudgetTests
 {
     private const int Nodes = 200, Waiting = 2000;
@@ -33,6 +33,41 @@ public sealed class PassBudgetTests
             if (scheduler.Holding.Count > 0) scheduler.End(scheduler.Holding[(int)(now.Ticks % scheduler.Holding.Count)], TimeSpan.FromMinutes(10), now);
             scheduler.Decide(now);
         }
+    }
+
+    [Fact]
+    public void A_release_and_the_pass_after_it_look_at_few_of_the_nodes_though_everybody_may_be_stopped()
+    {
+        var (scheduler, shapes, now) = (new Scheduler(new PucesPolicy(), GridOf()), new Shapes(), TimeSpan.Zero);
+        for (var p = 0; p < 10; p += 3) scheduler.Set(new($"p{p}", Weight: 1 + p, Quota: new Dictionary<string, int> { ["H100"] = Nodes }));
+        var (number, looks) = (0, 0L);
+        for (var i = -500; i < 500; i++)
+        {
+            while (scheduler.WaitingCount < Waiting) Add();
+            now += TimeSpan.FromSeconds(1);
+            var before = scheduler.NodeLooks;
+            var ending = scheduler.Holding.Count > 0 ? scheduler.Holding[number * 7 % scheduler.Holding.Count] : null;
+            if (ending is not null) scheduler.End(ending, ending.Attained(now), now);
+            foreach (var stop in scheduler.Decide(now).Stops.ToArray())
+            {
+                scheduler.Leave(stop.Victim, stop.Victim.Attained(now));
+                scheduler.Add(stop.Victim, now);
+            }
+            if (i >= 0) looks += scheduler.NodeLooks - before;
+        }
+        // One walk over all nodes for one of the shapes would be as many.
+        Assert.InRange(looks / 500, 1, Nodes);
+
+        void Add() => scheduler.Add(new()
+        {
+            Number = number++,
+            Shape = shapes.Of(1000 << number % 4, "", 0, default, [8]),
+            Submitted = now,
+            Project = $"p{number % 10}",
+            Owner = $"o{number % 50}",
+            Name = "train-" + (char)('a' + number % 25),
+            CanYield = true,
+        }, now);
     }
 
     [Fact]
