@@ -19,9 +19,7 @@ internal static class JobCommands
         {
             using var server = new PucesServer(tools.Session);
             var path = Jobs.Path(await server.FindAsync(parsed.GetRequiredValue(id), ct), "/why");
-            if (tools.WantsJson(parsed)) await server.CopyAsync(path, ct);
-            else JobText.Write(tools.Screen, await server.GetAsync(path, PucesServer.Json.WhyView, ct));
-            return ExitCodes.Ok;
+            return await tools.ShowAsync(parsed, server, path, PucesServer.Json.WhyView, JobText.Write, ct);
         });
         return command;
     }

@@ -17,9 +17,7 @@ internal static class PoolCommands
         command.SetAction(async (parsed, ct) =>
         {
             using var server = new PucesServer(tools.Session);
-            if (tools.WantsJson(parsed)) await server.CopyAsync("api/v1/pools", ct);
-            else Write(tools.Screen, await server.GetAsync("api/v1/pools", PucesServer.Json.PoolList, ct));
-            return ExitCodes.Ok;
+            return await tools.ShowAsync(parsed, server, "api/v1/pools", PucesServer.Json.PoolList, Write, ct);
         });
         command.Subcommands.Add(Set(tools));
         command.Subcommands.Add(WindowCommands.Maintain(tools));

@@ -17,9 +17,7 @@ internal static class ProjectCommands
         command.SetAction(async (parsed, ct) =>
         {
             using var server = new PucesServer(tools.Session);
-            if (tools.WantsJson(parsed)) await server.CopyAsync("api/v1/projects", ct);
-            else Write(tools.Screen, await server.GetAsync("api/v1/projects", PucesServer.Json.ProjectList, ct));
-            return ExitCodes.Ok;
+            return await tools.ShowAsync(parsed, server, "api/v1/projects", PucesServer.Json.ProjectList, Write, ct);
         });
         command.Subcommands.Add(Set(tools));
         command.Subcommands.Add(Remove(tools));

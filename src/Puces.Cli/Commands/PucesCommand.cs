@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Puces.Cli.Remote;
 using Puces.Cli.Terminal;
 
 namespace Puces.Cli.Commands;
@@ -38,6 +39,14 @@ internal sealed record Tools(Session Session, Option<bool> Json)
     public bool WantsJson(ParseResult parsed) => parsed.GetValue(Json);
 
     public void WriteJson<T>(T value, JsonTypeInfo<T> type) => Screen.Line(JsonSerializer.Serialize(value, type));
+
+    /// <summary>What the server has under a path: as it came, or written for people.</summary>
+    public async Task<int> ShowAsync<T>(ParseResult parsed, PucesServer server, string path, JsonTypeInfo<T> type, Action<Screen, T> write, CancellationToken ct)
+    {
+        if (WantsJson(parsed)) await server.CopyAsync(path, ct);
+        else write(Screen, await server.GetAsync(path, type, ct));
+        return ExitCodes.Ok;
+    }
 
     /// <summary>What was done: a sentence, or a document of the same.</summary>
     public int Done(ParseResult parsed, string text)

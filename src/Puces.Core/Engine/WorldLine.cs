@@ -128,6 +128,12 @@ public sealed partial class World
     {
         var live = _attempts[victim.Id];
         batch.Set(live.Record = live.Record with { Preempted = batch.Now });
+        if (victim.State is JobState.Stopping { Reason: not StopReason.RankLost } leaving)
+        {
+            // It is on its way already, and for its own reason: one that was cancelled must not come back.
+            Set(victim with { State = leaving with { For = by.Id } }, batch);
+            return;
+        }
         batch.Say("preempted", $"job {victim.Id} ({victim.Name}) saves and leaves its devices to job {by.Id} ({by.Name}), {why}", victim);
         var stopped = StopAll(victim with { Preemptions = victim.Preemptions + 1 }, StopReason.Preempted, $"its devices go to job {by.Id}, {why}", batch, by.Id);
         Set(stopped with { State = (JobState.Stopping)stopped.State with { Why = why } }, batch);

@@ -11,18 +11,14 @@ internal static partial class Bodies
 {
     private const string Title = "the body is not the JSON that is expected here";
 
-    public static async Task<MemoryStream> WholeAsync(HttpContext context)
+    public static async Task<ReadOnlyMemory<byte>> WholeAsync(HttpContext context)
     {
         var body = new MemoryStream(context.Request.ContentLength is > 0 and < 1 << 26 and var length ? (int)length : 1024);
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
-        return body;
+        return body.GetBuffer().AsMemory(0, (int)body.Length);
     }
 
-    public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class
-    {
-        using var body = await WholeAsync(context);
-        return Read(body.GetBuffer().AsSpan(0, (int)body.Length), type);
-    }
+    public static async Task<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type) where T : class => Read((await WholeAsync(context)).Span, type);
 
     public static T Read<T>(ReadOnlySpan<byte> body, JsonTypeInfo<T> type) where T : class
     {

@@ -30,10 +30,10 @@ internal static class JobsApi
 
     private static async Task SubmitAsync(HttpContext context, Inbox inbox, Live live, Orders orders, BlobStore blobs, TimeProvider clock)
     {
-        using var body = await Bodies.WholeAsync(context);
-        var submitted = Bodies.Read(body.GetBuffer().AsSpan(0, (int)body.Length), ContractJson.Default.SubmitJob);
+        var body = await Bodies.WholeAsync(context);
+        var submitted = Bodies.Read(body.Span, ContractJson.Default.SubmitJob);
         await CheckAsync([submitted], live, blobs, clock.GetUtcNow(), context.RequestAborted);
-        var key = KeyOf(context, body.GetBuffer().AsSpan(0, (int)body.Length));
+        var key = KeyOf(context, body.Span);
         var answer = await inbox.AskAsync(Command(submitted, key));
         if (answer.Error is { } error) throw new RequestException(422, error);
         var job = answer.Job ?? await live.Store.JobAsync(answer.Id!.Value, context.RequestAborted) ?? throw new RequestException(410, "the job of this key is no longer kept");
@@ -45,12 +45,12 @@ internal static class JobsApi
 
     private static async Task SubmitManyAsync(HttpContext context, Inbox inbox, Live live, BlobStore blobs, TimeProvider clock)
     {
-        using var body = await Bodies.WholeAsync(context);
-        var many = Bodies.Read(body.GetBuffer().AsSpan(0, (int)body.Length), ContractJson.Default.SubmitJobs).Jobs;
+        var body = await Bodies.WholeAsync(context);
+        var many = Bodies.Read(body.Span, ContractJson.Default.SubmitJobs).Jobs;
         if (many.Contains(null!)) throw new RequestException(400, $"jobs[{many.ToList().IndexOf(null!)}] is null; send a SubmitJob there");
         if (many.Count is 0 or > MostInBatch) throw new RequestException(422, $"a batch holds 1 to {MostInBatch} jobs; this one holds {many.Count}");
         await CheckAsync(many, live, blobs, clock.GetUtcNow(), context.RequestAborted);
-        var key = KeyOf(context, body.GetBuffer().AsSpan(0, (int)body.Length));
+        var key = KeyOf(context, body.Span);
         IReadOnlyList<NewJob> together = [.. many.Select(NewJob)];
         var commands = new Command[many.Count];
         for (var i = 0; i < many.Count; i++)

@@ -13,8 +13,8 @@ internal static class PagesApi
     {
         app.MapGet("/", (Live live, HttpContext context) => MainAsync(live, Pages.Overview, context.RequestAborted)).ExcludeFromDescription();
         app.MapGet("/fragments/main", (Live live, HttpContext context) => MainAsync(live, Pages.OverviewFragment, context.RequestAborted)).ExcludeFromDescription();
-        app.MapGet("/jobs/{id:long}", JobAsync).ExcludeFromDescription();
-        app.MapGet("/fragments/jobs/{id:long}", JobFragmentAsync).ExcludeFromDescription();
+        app.MapGet("/jobs/{id:long}", (long id, Live live, HttpContext context) => JobAsync(id, live, Pages.Job, context.RequestAborted)).ExcludeFromDescription();
+        app.MapGet("/fragments/jobs/{id:long}", (long id, Live live, HttpContext context) => JobAsync(id, live, Pages.JobFragment, context.RequestAborted)).ExcludeFromDescription();
         app.MapGet("/assets/{name}", (string name) => Pages.Asset(name) is { } asset ? Results.Bytes(asset.Body, asset.Type) : Results.NotFound()).ExcludeFromDescription();
     }
 
@@ -25,20 +25,13 @@ internal static class PagesApi
         var waiting = await Listing.PageAsync(live, Listing.Filter.Of("waiting", null, null, null), Shown, null, ct);
         var ended = await Listing.PageAsync(live, Listing.Filter.Of("ended", null, null, null), 20, null, ct);
         var view = live.View;
-        var info = new ServerInfo(Program.Version, live.Store.Description, live.Leads, live.Started, view.WaitingCount, view.Live.Count - view.WaitingCount, []);
+        var info = ThingsApi.InfoOf(live, []);
         return Results.Content(page(view.ShowPools(), waiting.Jobs, running.Jobs, ended.Jobs, info), "text/html; charset=utf-8");
     }
 
-    private static async Task<IResult> JobAsync(long id, Live live, HttpContext context)
+    private static async Task<IResult> JobAsync(long id, Live live, Func<JobDetail, WhyView?, string> page, CancellationToken ct)
     {
-        var job = await JobsApi.FindAsync(live, id, context.RequestAborted);
-        var detail = await JobsApi.DetailAsync(live, job, context.RequestAborted);
-        return Results.Content(Pages.Job(detail, live.View.Why(job)), "text/html; charset=utf-8");
-    }
-
-    private static async Task<IResult> JobFragmentAsync(long id, Live live, HttpContext context)
-    {
-        var job = await JobsApi.FindAsync(live, id, context.RequestAborted);
-        return Results.Content(Pages.JobFragment(await JobsApi.DetailAsync(live, job, context.RequestAborted), live.View.Why(job)), "text/html; charset=utf-8");
+        var job = await JobsApi.FindAsync(live, id, ct);
+        return Results.Content(page(await JobsApi.DetailAsync(live, job, ct), live.View.Why(job)), "text/html; charset=utf-8");
     }
 }

@@ -113,10 +113,13 @@ internal static partial class ThingsApi
         ];
         checks.AddRange(view.Nodes.Values.Select(n => new Check(
             "node " + n.Node.Id, n.Node.IsUp, n.Node.IsUp ? $"up; agent {nodes.Agents.GetValueOrDefault(n.Node.Id)?.ToString() ?? "elsewhere"}" : n.Node.Problem ?? "cannot be reached")));
-        await Replies.JsonAsync(context, new ServerInfo(
-            Program.Version, live.IsReady ? live.Store.Description : "not open", live.Leads, live.Started,
-            view.WaitingCount, view.Live.Count - view.WaitingCount, checks), ContractJson.Default.ServerInfo);
+        await Replies.JsonAsync(context, InfoOf(live, checks), ContractJson.Default.ServerInfo);
     }
+
+    /// <summary>The daemon as it is now.</summary>
+    public static ServerInfo InfoOf(Live live, IReadOnlyList<Check> checks) => new(
+        Program.Version, live.IsReady ? live.Store.Description : "not open", live.Leads, live.Started,
+        live.View.WaitingCount, live.View.Live.Count - live.View.WaitingCount, checks);
 
     private static string Disk(string folder)
     {

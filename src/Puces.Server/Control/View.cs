@@ -183,7 +183,8 @@ public sealed record View(
         if (HeldUntil(queued) is { } until) return $"tried again at {until.UtcDateTime:HH:mm:ss} UTC, after attempt {job.Attempts} failed{(Attempts.GetValueOrDefault(job.Id)?.Reason is { } why ? ": " + why : "")}";
         if (ProjectViews.HeldBack(this, job) is { } over) return over;
         foreach (var leaving in Stopping)
-            if (Live[leaving].State is JobState.Stopping { Reason: StopReason.Preempted } stopping && stopping.For == job.Id) return $"job {leaving} saves, and leaves its devices to it";
+            if (Live[leaving].State is JobState.Stopping stopping && stopping.For == job.Id)
+                return $"job {leaving} {(stopping.Reason is StopReason.Cancelled ? "is cancelled" : "saves")}, and leaves its devices to it";
         if (forecast.Line is [var first, ..] && first == job.Id && Placement.Find(job.Request, Vacancies.For(job)) is not null) return "is first in line and fits: it is about to start";
         var reason = queued.Reserved is null
             ? Vacancies.IsAnyClosing ? Waiting.Reason(job, Vacancies) : Reasons.GetOrAdd(job.Request, _ => Waiting.Reason(job, Vacancies))

@@ -76,7 +76,7 @@ public sealed class LocalDaemonTests : IDisposable
     [Fact]
     public async Task Ctrl_c_leaves_the_job_running_and_says_how_to_come_back()
     {
-        using var run = _desk.Start("run", "--workdir", "none", "-e", "LINES=1000", "-e", "EVERY=20", "--", "train");
+        using var run = _desk.Start("run", "--workdir", "none", "-e", "LINES=1000000", "-e", "EVERY=20", "--", "train");
         Assert.Equal("line 1", await run.StandardOutput.ReadLineAsync(Stop));
         using (var kill = Process.Start("kill", ["-INT", run.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)])) await kill.WaitForExitAsync(Stop);
         await run.WaitForExitAsync(Stop);

@@ -50,6 +50,18 @@ public sealed class ProjectTests
     }
 
     [Fact]
+    public void One_that_is_cancelled_stays_so_whoever_is_promised_its_devices()
+    {
+        Set(new("a", Quota: new Dictionary<string, int> { ["H100"] = 4 }));
+        var borrower = _cluster.Submit(Of("b", gpus: 4)).Id!.Value;
+        _cluster.Runs(borrower).After(TimeSpan.FromMinutes(1)).Cancel(borrower);
+        var owner = _cluster.Submit(Of("a", gpus: 4)).Id!.Value;
+        Assert.Equal(StopReason.Cancelled, Assert.IsType<JobState.Stopping>(_cluster[borrower].State).Reason);
+        _cluster.Exits(borrower, code: 143);
+        Assert.Equal(("cancelled", "starting"), (_cluster[borrower].State.Word, _cluster[owner].State.Word));
+    }
+
+    [Fact]
     public void Whoever_must_leave_is_told_why()
     {
         Set(new("a", Quota: new Dictionary<string, int> { ["H100"] = 4 }));

@@ -1,0 +1,160 @@
+using System.Numerics;
+
+namespace Puces.Core.Scheduling;
+
+// What nodes have, what is free of it, and what they lack.
+public sealed partial class Grid
+{
+    /// <summary>Nodes that are up and could take one part of a way now, whole parts only.</summary>
+    /// <param name="most">It stops counting there.</param>
+    /// <param name="until">They must not close before that.</param>
+    public int CountFitting(Way way, int most = int.MaxValue, TimeSpan until = default)
+    {
+        var count = 0;
+        foreach (var kind in _kinds)
+        {
+            if (MaskOf(way, kind) == 0 && way.Devices > 0) continue;
+            for (var free = way.Devices; free <= kind.Devices.Count; free++)
+                for (var at = kind.With(free).From(0); at >= 0 && count < most; at = kind.With(free).From(at + 1))
+                    if (Fits(kind.Members[at], way, way.Devices, new(null, until))) count++;
+        }
+        return count;
+    }
+
+    /// <summary>Whether the nodes that are there could carry the shape, if nobody held anything.</summary>
+    public bool CouldEver(Shape shape)
+    {
+        foreach (var way in shape.Ways)
+        {
+            var missing = way.Nodes + (way.Rest > 0 ? 1 : 0);
+            for (var node = 0; node < _slots.Count && missing > 0; node++)
+                if (CouldCarry(way, node)) missing--;
+            if (missing == 0) return true;
+        }
+        return false;
+    }
+
+    /// <summary>Whether a node could carry a part of the way if nobody held anything of it.</summary>
+    public bool CouldCarry(Way way, int node)
+    {
+        var slot = _slots[node];
+        return !slot.IsGone && !slot.IsClosedForGood && Allows(way, slot.Kind)
+            && BitOperations.PopCount(slot.Healthy & MaskOf(way, slot.Kind)) >= Math.Max(way.Devices, way.Share > 0 ? 1 : 0)
+            && Least(way, way.Devices, slot.Node) <= slot.Node.MilliCpus && way.Memory.Bytes <= slot.Node.Memory.Bytes;
+    }
+
+    /// <summary>The parts as they would be held, with the CPUs and memory of the nodes; null where one does not fit.</summary>
+    internal Part[]? CanHold(Way way, IReadOnlyList<Part> parts, TimeSpan until)
+    {
+        var held = new Part[parts.Count];
+        for (var i = 0; i < held.Length; i++)
+        {
+            var slot = _slots[parts[i].Node];
+            var devices = BitOperations.PopCount(parts[i].Devices);
+            if (!IsOpenUntil(slot.Index, until) || (slot.Free & parts[i].Devices) != parts[i].Devices
+                || Least(way, devices, slot.Node) > slot.FreeMilliCpus || way.Memory.Bytes > slot.FreeMemory) return null;
+            held[i] = parts[i] with { MilliCpus = Cpus(way, devices, slot), Memory = way.Memory.Bytes };
+        }
+        return held;
+    }
+
+    /// <summary>As much of one part of a way as is free on a node; null where nothing is.</summary>
+    internal Part? FreePart(int node, Way way)
+    {
+        var slot = _slots[node];
+        if (!slot.IsOpen) return null;
+        var part = PartOn(slot, way, Math.Min(way.Devices, BitOperations.PopCount(FreeOf(way, node))));
+        return part with { MilliCpus = Math.Min(Least(way, way.Devices, slot.Node), slot.FreeMilliCpus), Memory = Math.Min(way.Memory.Bytes, slot.FreeMemory) };
+    }
+
+    /// <summary>The models that a way could be given, by name.</summary>
+    internal IEnumerable<string> ModelsFor(Way way)
+    {
+        var models = new SortedSet<string>(StringComparer.Ordinal);
+        if (way.Devices == 0 && way.Share == 0) return models;
+        foreach (var kind in _kinds)
+        {
+            var mask = MaskOf(way, kind);
+            foreach (var device in kind.Devices)
+                if ((mask >> device.Index & 1) != 0) models.Add(device.Model);
+        }
+        return models;
+    }
+
+    /// <summary>Devices of a model that nobody holds.</summary>
+    internal int FreeOf(string model)
+    {
+        var free = 0;
+        foreach (var kind in _kinds)
+        {
+            var ofModel = 0;
+            foreach (var device in kind.Devices)
+                if (device.Model == model) ofModel++;
+            if (ofModel == 0) continue;
+            for (var count = 1; count <= kind.Devices.Count; count++)
+                if (ofModel == kind.Devices.Count) free += count * kind.With(count).Count;
+                else for (var at = kind.With(count).From(0); at >= 0; at = kind.With(count).From(at + 1))
+                    foreach (var device in kind.Devices)
+                        if (device.Model == model && (kind.Members[at].Free >> device.Index & 1) != 0) free++;
+        }
+        return free;
+    }
+
+    /// <summary>Devices of a model that nobody holds and that a part would take, or begin to share.</summary>
+    internal int Opens(Part part, string model) => NodeAt(part.Node).Devices.Count(d => d.Model == model && ((part.Devices & _slots[part.Node].Free) >> d.Index & 1) != 0);
+
+    /// <summary>What is left of the node's shared devices that would do, as parts of them.</summary>
+    internal IEnumerable<Part> SharesLeft(int node, Way way)
+    {
+        var slot = _slots[node];
+        if (slot.Shared is null || way.Devices == 0) yield break;
+        foreach (var device in slot.Kind.Devices)
+            if ((MaskOf(way, slot.Kind) >> device.Index & 1) != 0 && slot.Shared.GetValueOrDefault(device.Index) is > 0 and var left)
+                yield return new(node, 1UL << device.Index, left, 0, 0);
+    }
+
+    /// <summary>What a node still lacks to carry one part of a way; nothing where a number is not above zero.</summary>
+    /// <param name="Left">Thousandths that are left of shared devices once what was added is given back; null before the first.</param>
+    internal readonly record struct Room(int Devices, int MilliCpus, long Memory, Dictionary<int, int>? Left = null)
+    {
+        public bool IsEnough => Devices <= 0 && MilliCpus <= 0 && Memory <= 0;
+    }
+
+    internal Room RoomOn(Way way, int node)
+    {
+        var slot = _slots[node];
+        return new(way.Devices - BitOperations.PopCount(FreeOf(way, node)), Least(way, way.Devices, slot.Node) - slot.FreeMilliCpus, way.Memory.Bytes - slot.FreeMemory);
+    }
+
+    /// <summary>The room once a part on the node is given back. A shared device is free with the last of its parts.</summary>
+    internal Room Add(Room room, Way way, in Part part)
+    {
+        var left = room.Left;
+        var freed = FreedWith(part, ref left) & _slots[part.Node].Healthy & MaskOf(way, _slots[part.Node].Kind);
+        return new(room.Devices - BitOperations.PopCount(freed), room.MilliCpus - part.MilliCpus, room.Memory - part.Memory, left);
+    }
+
+    private ulong FreedWith(in Part part, ref Dictionary<int, int>? left)
+    {
+        if (part.Share == 0) return part.Devices;
+        left ??= new(_slots[part.Node].Shared!);
+        return (left[BitOperations.TrailingZeroCount(part.Devices)] += part.Share) == 1000 ? part.Devices : 0;
+    }
+
+    /// <summary>Devices of a node that are free and will do.</summary>
+    internal ulong FreeOf(Way way, int node) => _slots[node].Free & MaskOf(way, _slots[node].Kind);
+
+    /// <summary>So many of these devices of a node, in as few islands as possible.</summary>
+    internal ulong Choose(int node, ulong devices, int count) => Islands.Take(devices, count, _slots[node].Kind.Islands);
+
+    /// <summary>The same once these have left.</summary>
+    internal ulong FreeWithout(Way way, int node, IEnumerable<Claim> leaving)
+    {
+        var freed = 0UL;
+        Dictionary<int, int>? left = null;
+        foreach (var claim in leaving)
+            foreach (var part in claim.Parts)
+                if (part.Node == node) freed |= FreedWith(part, ref left);
+        return FreeOf(way, node) | freed & _slots[node].Healthy & MaskOf(way, _slots[node].Kind);
+    }
+}
