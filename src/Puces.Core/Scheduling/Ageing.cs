@@ -70,7 +70,7 @@ public sealed class Ageing
             _looked = now;
             _beforeUntil ??= now + _before;
             var least = now < _beforeUntil && _before > Least ? _before : Least;
-            var longest = _arrivals.Longest(scheduler.Grid, c => c.Attained(now) + ToGo(c, now)) * Margin;
+            var longest = _arrivals.Longest(scheduler.Grid, now, c => c.Attained(now) + ToGo(c, now)) * Margin;
             if (longest < least) longest = least;
             _isChanged |= longest != Longest;
             Longest = longest;

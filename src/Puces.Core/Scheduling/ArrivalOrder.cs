@@ -10,8 +10,10 @@ internal sealed class ArrivalOrder
     public const int Most = 20_000;
 
     private readonly List<Visit> _visits = [];
-    // The first so many have ended, and nothing will change what they waited: the grid is as it was when the last of them had been placed.
+    // Nothing will change any more what the first so many waited: the grid is as it was when the last of them had been placed. Of those that
+    // have not ended it is enough to know that they went on until then.
     private readonly PriorityQueue<Stay, (TimeSpan At, int Visit)> _settledEnds = new();
+    private readonly List<(Stay Stay, TimeSpan Start)> _open = [];
     private readonly List<TimeSpan> _settledWaits = [];
     private TimeSpan _settledClock = TimeSpan.MinValue;
     private int _settled;
@@ -57,21 +59,28 @@ internal sealed class ArrivalOrder
 
     /// <summary>The wait that all but one in a thousand would not have exceeded, those foretold who would wait still.</summary>
     /// <param name="expect">How long one that has not ended is expected to hold its devices in all.</param>
-    public TimeSpan Longest(Grid grid, Func<Claim, TimeSpan> expect)
+    public TimeSpan Longest(Grid grid, TimeSpan now, Func<Claim, TimeSpan> expect)
     {
         if (_gridVersion != grid.Layout)
         {
             (_grid, _gridVersion, _settled, _settledClock) = (grid.Emptied(), grid.Layout, 0, TimeSpan.MinValue);
             _settledEnds.Clear();
             _settledWaits.Clear();
+            _open.Clear();
         }
-        Settle();
+        Settle(now);
         _waits.Clear();
         _left.Clear();
         _ends.EnqueueRange(_settledEnds.UnorderedItems);
+        foreach (var (stay, start) in _open) _ends.Enqueue(stay, (start + expect(_visits[stay.Visit].Claim!), stay.Visit));
         var clock = _settledClock;
         for (var i = _settled; i < _visits.Count; i++)
-            if (Place(i, _ends, ref clock, _visits[i].Claim is { } claim ? expect(claim) : _visits[i].Held) is { } wait) _waits.Add(wait);
+        {
+            var visit = _visits[i];
+            if (Place(visit, _ends, ref clock, TimeSpan.MaxValue) is not { } parts) continue;
+            _ends.Enqueue(new(i, parts), (clock + (visit.Claim is { } claim ? expect(claim) : visit.Held), i));
+            _waits.Add(clock - visit.Came);
+        }
         while (_ends.TryDequeue(out var stay, out _))
             if (stay.Visit >= _settled) _grid!.Release(stay.Parts);
         foreach (var parts in _left) _grid!.Hold(parts);
@@ -79,32 +88,57 @@ internal sealed class ArrivalOrder
         return AllButOneInAThousand();
     }
 
-    private void Settle()
+    private void Settle(TimeSpan now)
     {
+        var until = TimeSpan.MaxValue;
+        for (var i = _open.Count - 1; i >= 0; i--)
+        {
+            var (stay, start) = _open[i];
+            if (_visits[stay.Visit].Claim is { } claim)
+            {
+                until = Earlier(until, start + claim.Attained(now));
+                continue;
+            }
+            _settledEnds.Enqueue(stay, (start + _visits[stay.Visit].Held, stay.Visit));
+            _open.RemoveAt(i);
+        }
         _waits.Clear();
-        for (; _settled < _visits.Count && _visits[_settled].Claim is null; _settled++)
-            if (Place(_settled, _settledEnds, ref _settledClock, _visits[_settled].Held) is { } wait) _waits.Add(wait);
+        for (; _settled < _visits.Count; _settled++)
+        {
+            var visit = _visits[_settled];
+            if (visit.Came > until) break;
+            var parts = Place(visit, _settledEnds, ref _settledClock, until);
+            // Where it is not for ever, some that has not ended yet could make room for it.
+            if (parts is null && (until < TimeSpan.MaxValue || _open.Count > 0)) break;
+            if (parts is null) continue;
+            _waits.Add(_settledClock - visit.Came);
+            if (visit.Claim is { } claim)
+            {
+                _open.Add((new(_settled, parts), _settledClock));
+                until = Earlier(until, _settledClock + claim.Attained(now));
+            }
+            else _settledEnds.Enqueue(new(_settled, parts), (_settledClock + visit.Held, _settled));
+        }
         _settledWaits.AddRange(_waits);
         _settledWaits.Sort();
     }
 
-    /// <summary>How long the visit waits for its devices; null where nothing could ever carry it: it would have been passed over.</summary>
-    private TimeSpan? Place(int visit, PriorityQueue<Stay, (TimeSpan At, int Visit)> ends, ref TimeSpan clock, TimeSpan held)
+    private static TimeSpan Earlier(TimeSpan one, TimeSpan other) => one < other ? one : other;
+
+    /// <summary>What the visit is given, when the clock has come to where there is room; null where there is none until a moment.</summary>
+    private IReadOnlyList<Part>? Place(Visit visit, PriorityQueue<Stay, (TimeSpan At, int Visit)> ends, ref TimeSpan clock, TimeSpan until)
     {
-        var (came, shape) = (_visits[visit].Came, _visits[visit].Shape);
-        if (came > clock) clock = came;
+        if (visit.Came > clock) clock = visit.Came;
         Leave(ends, clock);
-        var parts = _grid!.Place(shape, restOnFreest: true);
-        while (parts is null && ends.TryPeek(out _, out var next))
+        var parts = _grid!.Place(visit.Shape, restOnFreest: true);
+        while (parts is null && ends.TryPeek(out _, out var next) && next.At <= until)
         {
             clock = next.At;
             Leave(ends, clock);
-            parts = _grid.Place(shape, restOnFreest: true);
+            parts = _grid.Place(visit.Shape, restOnFreest: true);
         }
-        if (parts is null) return null;
-        _grid.Hold(parts);
-        ends.Enqueue(new(visit, parts), (clock + held, visit));
-        return clock - came;
+        if (parts is not null) _grid.Hold(parts);
+        return parts;
     }
 
     private void Leave(PriorityQueue<Stay, (TimeSpan At, int Visit)> ends, TimeSpan clock)
