@@ -134,8 +134,15 @@ public sealed partial class World
             Set(victim with { State = leaving with { For = by.Id } }, batch);
             return;
         }
-        batch.Say("preempted", $"job {victim.Id} ({victim.Name}) saves and leaves its devices to job {by.Id} ({by.Name}), {why}", victim);
-        var stopped = StopAll(victim with { Preemptions = victim.Preemptions + 1 }, StopReason.Preempted, $"its devices go to job {by.Id}, {why}", batch, by.Id);
+        SaveAndLeave(victim, StopReason.Preempted, $"its devices to job {by.Id} ({by.Name}), {why}", $"its devices go to job {by.Id}, {why}", why, batch, by.Id);
+    }
+
+    /// <param name="what">What it leaves, for the feed.</param>
+    /// <param name="text">The same for its ranks.</param>
+    private void SaveAndLeave(Job job, StopReason reason, string what, string text, string why, Batch batch, JobId? by = null)
+    {
+        batch.Say("preempted", $"job {job.Id} ({job.Name}) saves and leaves {what}", job);
+        var stopped = StopAll(job with { Preemptions = job.Preemptions + 1 }, reason, text, batch, by);
         Set(stopped with { State = (JobState.Stopping)stopped.State with { Why = why } }, batch);
     }
 

@@ -72,9 +72,7 @@ public sealed partial class World
         var node = live.Record.Nodes.First(n => _grid.WindowsOf(_grid.Find(n)).Now is not null);
         var why = $"{node}, which is closed {_grid.WindowsOf(_grid.Find(node)).Now!.Until}";
         batch.Set(live.Record = live.Record with { Preempted = batch.Now });
-        batch.Say("preempted", $"job {job.Id} ({job.Name}) saves and leaves {why}", job);
-        var stopped = StopAll(job with { Preemptions = job.Preemptions + 1 }, StopReason.Closed, $"its node {why}", batch);
-        Set(stopped with { State = (JobState.Stopping)stopped.State with { Why = why } }, batch);
+        SaveAndLeave(job, StopReason.Closed, why, $"its node {why}", why, batch);
     }
 }
 

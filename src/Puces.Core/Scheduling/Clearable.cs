@@ -38,8 +38,7 @@ internal sealed class Clearable(Way way, Grid grid)
             foreach (var holding in onNode[node])
             {
                 if (!holding.CanYield) continue;
-                for (var i = 0; i < holding.Parts.Count; i++)
-                    if (holding.Parts[i].Node == node) room = grid.Add(room, way, holding.Parts[i]);
+                room = grid.Without(holding, room, node, way);
                 if (room.IsEnough) break;
             }
         return room.IsEnough;

@@ -94,7 +94,7 @@ public sealed partial class Scheduler
         var due = _leaving.Count > 0 ? _leaving[0].At.Ticks : RoomTime.Never;
         foreach (var (at, holding) in _leaving)
         {
-            room = Without(holding, room, node, way);
+            room = grid.Without(holding, room, node, way);
             if (room.IsEnough) return new(at.Ticks, due);
         }
         return new(RoomTime.Never, due);

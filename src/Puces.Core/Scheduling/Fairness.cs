@@ -254,7 +254,7 @@ public sealed partial class Scheduler
         {
             if (room.IsEnough) break;
             if (CauseOf(victim, claim, way, now) is null) continue;
-            room = Without(victim, room, node, way);
+            room = grid.Without(victim, room, node, way);
             leaving.Add(victim);
             Discount(victim, -1);
         }

@@ -126,8 +126,16 @@ public sealed partial class Grid
         return new(way.Devices - BitOperations.PopCount(FreeOf(way, node)), Least(way, way.Devices, slot.Node) - slot.FreeMilliCpus, way.Memory.Bytes - slot.FreeMemory);
     }
 
-    /// <summary>The room once a part on the node is given back. A shared device is free with the last of its parts.</summary>
-    internal Room Add(Room room, Way way, in Part part)
+    /// <summary>The room on a node once one more has left it.</summary>
+    internal Room Without(Claim leaving, Room room, int node, Way way)
+    {
+        for (var i = 0; i < leaving.Parts.Count; i++)
+            if (leaving.Parts[i].Node == node) room = Add(room, way, leaving.Parts[i]);
+        return room;
+    }
+
+    // A shared device is free with the last of its parts.
+    private Room Add(Room room, Way way, in Part part)
     {
         var left = room.Left;
         var freed = FreedWith(part, ref left) & _slots[part.Node].Healthy & MaskOf(way, _slots[part.Node].Kind);

@@ -78,9 +78,7 @@ public sealed partial class Scheduler
             _isChanged = true;
             Unpromised(promise);
             if (parts is null) continue;
-            Unwait(promise.For);
-            grid.Hold(parts);
-            Begin(promise.For, parts, now);
+            Start(promise.For, parts, now);
         }
     }
 

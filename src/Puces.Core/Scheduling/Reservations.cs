@@ -150,9 +150,7 @@ public sealed partial class Scheduler
         var parts = PlaceOf(claim, now, out _);
         if (parts is not null)
         {
-            Unwait(claim);
-            grid.Hold(parts);
-            Begin(claim, parts, now);
+            Start(claim, parts, now);
             foreach (var reservation in _reservations)
                 if (claim.GuestOf is null && reservation.IsWanted && parts.Any(p => reservation.Nodes.Contains(p.Node))) claim.GuestOf = reservation.For.Number;
         }

@@ -215,10 +215,15 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
             if (isFull) _blocked[shape.Index] = _pass;
             return false;
         }
+        Start(claim, parts, now);
+        return true;
+    }
+
+    private void Start(Claim claim, IReadOnlyList<Part> parts, TimeSpan now)
+    {
         Unwait(claim);
         grid.Hold(parts);
         Begin(claim, parts, now);
-        return true;
     }
 
     private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now, string devices = "", bool isRestored = false)
@@ -229,8 +234,11 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         claim.Attempts++;
         Unreserve(claim);
         _holding.Add(claim);
-        if (claim.CanYield) YieldersOf(claim.Account).Add(claim);
-        if (claim.CanYield) _yielding++;
+        if (claim.CanYield)
+        {
+            YieldersOf(claim.Account).Add(claim);
+            _yielding++;
+        }
         _leastPriority = Math.Min(_leastPriority, claim.Priority);
         _changes++;
         for (var i = 0; i < parts.Count && !policy.IsStrict; i++)

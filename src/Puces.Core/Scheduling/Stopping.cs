@@ -145,18 +145,10 @@ public sealed partial class Scheduler
         victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
         for (var i = 0; i < victims.Count; i++)
         {
-            room = Without(victims[i], room, node, way);
+            room = grid.Without(victims[i], room, node, way);
             if (room.IsEnough) return new(node, policy.Rank(victims[i], now), victims.GetRange(0, i + 1));
         }
         return null;
-    }
-
-    /// <summary>The room on a node once one more has left it.</summary>
-    private Grid.Room Without(Claim leaving, Grid.Room room, int node, Way way)
-    {
-        for (var i = 0; i < leaving.Parts.Count; i++)
-            if (leaving.Parts[i].Node == node) room = grid.Add(room, way, leaving.Parts[i]);
-        return room;
     }
 
     private Yielders YieldersOf(Account? account)

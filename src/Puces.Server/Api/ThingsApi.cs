@@ -68,9 +68,15 @@ internal static partial class ThingsApi
 
     private static Task PoolsAsync(HttpContext context, Live live) => Replies.JsonAsync(context, live.View.ShowPools(), ContractJson.Default.PoolList);
 
+    /// <exception cref="RequestException">There is no such pool.</exception>
+    public static void RequirePool(View view, string name)
+    {
+        if (!view.Pools.ContainsKey(name)) throw new RequestException(404, $"there is no pool {name}; there is {string.Join(", ", view.Pools.Keys)}", "puces pools, to see what there is");
+    }
+
     private static async Task SetPoolAsync(HttpContext context, string name, Live live, Inbox inbox)
     {
-        if (!live.View.Pools.ContainsKey(name)) throw new RequestException(404, $"there is no pool {name}; there is {string.Join(", ", live.View.Pools.Keys)}", "puces pools, to see what there is");
+        RequirePool(live.View, name);
         var body = await Bodies.ReadAsync(context, ContractJson.Default.SetPool);
         var errors = new List<FieldError>();
         if (body.Nodes is < 1 or > 256) errors.Add(new("nodes", $"{body.Nodes}: write 1 to 256"));

@@ -18,7 +18,7 @@ internal static class WindowsApi
     private static async Task SetAsync(HttpContext context, string name, Live live, Inbox inbox, TimeProvider clock)
     {
         var view = live.View;
-        if (!view.Pools.ContainsKey(name)) throw new RequestException(404, $"there is no pool {name}; there is {string.Join(", ", view.Pools.Keys)}", "puces pools, to see what there is");
+        ThingsApi.RequirePool(view, name);
         var body = await Bodies.ReadAsync(context, ContractJson.Default.CloseNodes);
         var errors = new List<FieldError>();
         var node = body.Node is not { } given ? null : given.StartsWith(name + "/", StringComparison.Ordinal) ? given : $"{name}/{given}";
