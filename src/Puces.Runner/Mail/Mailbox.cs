@@ -69,7 +69,7 @@ internal sealed class Mailbox
             if (Environment.TickCount64 < _lookAt && _signalled is null) continue;
             _lookAt = Environment.TickCount64 + LookMs;
             StopRanks();
-            if (_isLeaving && !AnyLives()) break;
+            if (_isLeaving && IsClear()) break;
         }
         HangUp();
     }
@@ -163,5 +163,6 @@ internal sealed class Mailbox
         foreach (var rank in _stopped) rank.AskToStop();
     }
 
-    private bool AnyLives() => Directory.EnumerateDirectories(_layout.Ranks).Any(path => Watchers.IsAlive(new(path)));
+    /// <summary>Nothing of any rank runs; what a dead watcher has left is ended, since below nobody the scheduler would not find it.</summary>
+    private bool IsClear() => Directory.EnumerateDirectories(_layout.Ranks).Select(path => new RankFolder(path)).All(rank => !Watchers.IsAlive(rank) && Watchers.ClearLeftovers(rank));
 }

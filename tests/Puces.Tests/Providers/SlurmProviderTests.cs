@@ -18,12 +18,14 @@ public sealed class SlurmFixture : IAsyncLifetime
     /// <summary>Started by the first test, which alone can be skipped.</summary>
     public async Task<SlurmCluster> StartAsync() => _cluster ??= await SlurmCluster.StartAsync(TestContext.Current.CancellationToken);
 
+    public bool IsUp => _cluster is not null;
+
     public ValueTask InitializeAsync() => default;
 
     public ValueTask DisposeAsync() => _cluster?.DisposeAsync() ?? default;
 }
 
-public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IClassFixture<SlurmFixture>
+public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IClassFixture<SlurmFixture>, IAsyncLifetime
 {
     protected override async Task<IProvider> OpenAsync() => Provider((await fixture.StartAsync()).Pool());
 
@@ -34,6 +36,17 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
 
     private static SlurmProvider Provider(Pool pool) => new(pool, NativeRunner.Path, "/dev/null", "suite", TimeProvider.System);
 
+    public ValueTask InitializeAsync() => default;
+
+    /// <summary>Gives back whatever a test has left, and waits until the nodes are ready for the next.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!fixture.IsUp) return;
+        await using var provider = Provider((await fixture.StartAsync()).Pool());
+        foreach (var lease in await provider.ObserveAsync(Ct)) await provider.ReleaseAsync(lease.Id, Ct);
+        await UntilAsync(async () => (await provider.ObserveAsync(Ct)).Count == 0 && (await provider.OffersAsync(Ct)).All(o => o.FreeDevices == 16));
+    }
+
     [Fact]
     public async Task An_offer_counts_what_is_free()
     {
@@ -42,7 +55,6 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
         var offer = Assert.Single(await provider.OffersAsync(Ct));
         Assert.Equal(("batch", "fake", 4, 4, 10, 2, 16_000), (offer.Kind, offer.Model, offer.Devices, offer.Nodes, offer.FreeDevices, offer.FreeNodes, offer.MilliCpus));
         Assert.Null(offer.Longest);
-        await EndAsync(provider, lease.Id);
     }
 
     [Fact]
@@ -60,7 +72,6 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
             agent.Say(new ToNode.Start(order));
             Assert.Equal(0, (await agent.UntilAsync(r => r.Phase is RankPhase.Ended, Ct)).Verdict!.ExitCode);
         }
-        await EndAsync(provider, lease.Id);
     }
 
     [Fact]
@@ -73,9 +84,8 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
         await UntilAsync(async () => (waiting = await SeenAsync(provider, id)) is { ExpectedStart: not null });
         Assert.Equal((LeaseState.Waiting, "the nodes that it needs are taken (Resources)"), (waiting!.State, waiting.Reason));
         Assert.Empty(waiting.Nodes);
-        await EndAsync(provider, held.Id);
+        await provider.ReleaseAsync(held.Id, Ct);
         await UntilAsync(async () => (await SeenAsync(provider, id))!.State is LeaseState.Ready);
-        await EndAsync(provider, id);
     }
 
     [Fact]
@@ -90,7 +100,6 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
         var verdict = (await agent.UntilAsync(r => r.Phase is RankPhase.Ended, Ct)).Verdict!;
         Assert.Contains("the time of its Slurm job is over", verdict.Detail, StringComparison.Ordinal);
         Assert.Contains("saved", await agent.LogAsync(Ct), StringComparison.Ordinal);
-        await EndAsync(provider, lease.Id);
     }
 
     [Fact]
@@ -113,11 +122,10 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
         await using var witness = await SuiteAgent.OpenAsync(provider.ShellTo(ended, ended.Nodes[0]), Ct);
         Assert.Equal(3, witness.Hello.Ranks.Single(r => r.Tag == "9-1.0").Verdict!.ExitCode);
         Assert.NotEqual(RankPhase.Run, witness.Hello.Ranks.Single(r => r.Tag == "10-1.0").Phase);
-        Assert.Equal("", await cluster.AskAsync("pgrep -f '^sleep 600'", Ct));
+        Assert.Equal("", await cluster.AskAsync($"grep -lz '^PUCES_RANK_FOLDER={cluster.Folder}/.*/10-1.0' /proc/[0-9]*/environ 2>/dev/null", Ct));
         // Nothing starts on the login machine.
         witness.Say(new ToNode.Start(SuiteAgent.Order(11, "echo never")));
         Assert.Equal(RankPhase.Vanished, (await witness.UntilAsync(r => r.Tag == "11-1.0" && r.Phase is not RankPhase.Starting, Ct)).Phase);
-        await EndAsync(provider, lease.Id);
     }
 
     [Fact]
@@ -147,7 +155,6 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
         }
         await UntilAsync(async () => (await provider.AcquireAsync(request, Ct)).State is LeaseState.Ready);
         Assert.Single((await cluster.AskAsync($"squeue -h -o '%i %k' | grep {lease.Id}", Ct)).Split('\n'));
-        await EndAsync(provider, lease.Id);
     }
 
     [Fact]
@@ -162,7 +169,6 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
         await UntilAsync(async () => (await cluster.AskAsync($"squeue -h -t all -o '%i %T' | grep '^{second} '", Ct)).EndsWith("COMPLETED", StringComparison.Ordinal));
         var seen = await SeenAsync(provider, lease.Id);
         Assert.Equal((LeaseState.Ready, lease.Nodes[0]), (seen!.State, seen.Nodes[0]));
-        await EndAsync(provider, lease.Id);
     }
 
     [Fact]
@@ -214,11 +220,5 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
         await UntilAsync(async () => (lease = (await SeenAsync(provider, request.Id))!).State is not LeaseState.Waiting);
         Assert.True(lease.State is LeaseState.Ready, lease.Reason);
         return lease;
-    }
-
-    private static async Task EndAsync(SlurmProvider provider, LeaseId id)
-    {
-        await provider.ReleaseAsync(id, Ct);
-        await UntilAsync(async () => await SeenAsync(provider, id) is null);
     }
 }

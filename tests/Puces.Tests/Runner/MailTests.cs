@@ -67,7 +67,7 @@ public sealed class MailTests : RunnerSuite
         var mailbox = StartMailbox();
         var relay = StartRelay();
         Heard(relay);
-        Say(relay, new ToNode.Start(Order(3, "trap 'echo saved; exit 0' USR1; echo ready; while :; do sleep 0.1; done", checkpoint: new("USR1"))));
+        Say(relay, new ToNode.Start(Order(3, "trap 'echo saved; exit 0' USR1; echo ready; while :; do sleep 0.1; done", checkpoint: new(Signal: "USR1"))));
         Until(relay, m => m is FromNode.Log log && Encoding.UTF8.GetString(log.Data).Contains("ready", StringComparison.Ordinal));
         File.WriteAllText(Path.Combine(Mail, "stop"), "its time is over\n");
         Until(relay, m => m is FromNode.Log log && Encoding.UTF8.GetString(log.Data).Contains("saved", StringComparison.Ordinal));
