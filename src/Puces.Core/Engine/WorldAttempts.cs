@@ -78,6 +78,8 @@ public sealed partial class World
         // Not before all are gone: a restarted daemon must hear each verdict of the gang again.
         for (var i = 0; i < live.Ranks.Length; i++) batch.Effects.Add(new Effect.Acknowledge(job.Attempt, i, live.Ranks[i].Node));
         batch.Nodes.UnionWith(live.Record.Nodes);
+        // A lease is its job's alone, and ends with the attempt.
+        Withdraw(job.Id, null, batch);
         // One that was told to stop is never why: after a restart the news of it may come first.
         var first = live.Ranks.Where(r => r.IsBad).MinBy(r => (r.Verdict is { Cause: ExitCause.Stopped }, r.Order));
         var verdicts = live.Ranks.Where(r => r.Verdict is not null).Select(r => r.Verdict!).ToList();

@@ -54,6 +54,7 @@ public sealed partial class World
         if (notes.FirstOrDefault(n => n.Key == PolicyNote + _scheduler.Policy.Name).Value is { } kept) _scheduler.Policy.Load(kept);
         RecallProjects(notes);
         RecallWindows(notes);
+        RecallLeases(notes);
     }
 
     private void Note(Batch batch)
@@ -78,6 +79,7 @@ public sealed partial class World
             _held.Add((until, job.Id));
             return;
         }
+        _unasked.Add(job.Id);
         var reserved = queued.Reserved is { } r ? new Reserved([.. r.Nodes.Select(_grid.IndexOf)], Clock(r.At)) : null;
         _scheduler.Add(ClaimOf(job), Clock(now), reserved);
     }
@@ -110,6 +112,8 @@ public sealed partial class World
 
     private void Begin(Job job, Claim claim, Batch batch)
     {
+        // Those who lose are withdrawn before the winner starts.
+        Withdraw(job.Id, claim.Parts.Count > 0 && _leaseOf.TryGetValue(_grid.NodeAt(claim.Parts[0].Node).Id, out var lease) ? lease : null, batch);
         var allocation = new Allocation([.. claim.Parts.Select(p => new Share(_grid.NodeAt(p.Node).Id, Indexes(p.Devices), p.MilliCpus, new(p.Memory), p.Share))]);
         job = job with { Attempts = job.Attempts + 1, State = new JobState.Starting(allocation, batch.Now) };
         var record = new AttemptRecord(

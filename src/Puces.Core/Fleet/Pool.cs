@@ -28,8 +28,11 @@ public sealed record Pool(
     /// <summary>What local nodes are called behind the pool's name: <c>host</c>, or <c>n1</c>, <c>n2</c> and so on.</summary>
     public static IEnumerable<string> NodeNames(int nodes) => nodes == 1 ? ["host"] : Enumerable.Range(1, nodes).Select(i => string.Create(CultureInfo.InvariantCulture, $"n{i}"));
 
-    /// <summary>Names of its nodes, behind the pool's own.</summary>
-    public IEnumerable<string> NodeNames() => Ssh is { } ssh ? ssh.Hosts.Select(h => h.Name) : NodeNames(Nodes);
+    /// <summary>Names of its nodes, behind the pool's own; none where nodes come with leases.</summary>
+    public IEnumerable<string> NodeNames() => Ssh is { } ssh ? ssh.Hosts.Select(h => h.Name) : HasLine ? [] : NodeNames(Nodes);
+
+    /// <summary>It has a line of its own: nodes come with leases, and go with them.</summary>
+    public bool HasLine => Provider is not ("local" or "ssh");
 
     public bool IsVirtual => Ssh is null && Nodes > 1 || Gpus is not null || Cpus is not null || Memory is not null;
 

@@ -65,6 +65,16 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         claim.GuestOf = guestOf;
     }
 
+    /// <summary>A claim starts on nodes that are there for it alone, whatever its place in line.</summary>
+    public void StartOn(Claim claim, IReadOnlyList<Part> parts, TimeSpan now)
+    {
+        _promises.RemoveAll(p => p.For == claim && Break(p));
+        Start(claim, parts, now);
+        // What it has would be nobody else's if it were stopped.
+        claim.IsCommitted = true;
+        _isChanged = true;
+    }
+
     /// <summary>A claim leaves the line without having started.</summary>
     public void Withdraw(Claim claim)
     {
