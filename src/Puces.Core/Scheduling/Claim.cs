@@ -94,6 +94,8 @@ public sealed class Claim
     internal long RankedBy { get; set; }
     internal long LastRank { get; set; }
     internal int WaitingAt { get; set; }
+    // The last pass that looked at it.
+    internal long LookedAt { get; set; }
     internal int HoldingAt { get; set; } = -1;
     // Those of its project that may be stopped, and where it stands among them, while it holds devices.
     internal Yielders? Yielders { get; set; }

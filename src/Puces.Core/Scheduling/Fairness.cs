@@ -42,7 +42,7 @@ public sealed partial class Scheduler
 
     private bool IsHeldBack(Claim claim) => _shares.HasLimits && HeldBackBy(claim) is not null;
 
-    internal Account.Step[] PathOf(Claim claim, TimeSpan now) => claim.Account is { } account && _shares.IsShared ? account.Path(now, _shares.Version) : NoPath;
+    internal Account.Step[] PathOf(Account? account, TimeSpan now) => account is not null && _shares.IsShared ? account.Path(now, _shares.Version) : NoPath;
 
     /// <summary>It would take more than its project owns, of a model that somebody owns.</summary>
     internal bool IsBeyond(Claim claim) => _shares.HasQuotas && claim.Account is { } account
