@@ -48,7 +48,7 @@ internal sealed class Order
             var lane = lanes[i];
             if (lane.Count == 0) continue;
             lane.Queue ??= QueueOf(lane);
-            (lane.IsBeyond, lane.Passed) = (scheduler.IsBeyond(lane.First.Head!), Mark.First);
+            (lane.IsBeyond, lane.Passed) = (IsBeyond(lane, scheduler), Mark.First);
             lane.Queue.Turns.Enqueue(new(lane, lane.First, ++lane.Turn), RungOf(lane, lane.First.Mark));
         }
         foreach (var queue in _queues.Values) List(queue, scheduler, now);
@@ -75,7 +75,7 @@ internal sealed class Order
                 List(queue, scheduler, now);
                 continue;
             }
-            if (head is not null && !lane.IsBeyond && !own.IsBeyond && scheduler.IsBeyond(head))
+            if (head is not null && !own.IsBeyond && IsBeyond(lane, scheduler))
             {
                 lane.IsBeyond = true;
                 queue.Turns.DequeueEnqueue(turn, own with { Tier = Rung.TierOf(true, lane.Key.Priority) });
@@ -111,7 +111,7 @@ internal sealed class Order
         // It is found behind the one that was taken.
         if (_taken is var (_, turn, mark) && turn.Lane == lane && turn.Number == lane.Turn && group.Mark.CompareTo(mark) > 0) return;
         lane.Queue ??= QueueOf(lane);
-        if (lane.Count == 1) lane.IsBeyond = scheduler.IsBeyond(group.Head!);
+        if (lane.Count == 1) lane.IsBeyond = IsBeyond(lane, scheduler);
         lane.Queue.Turns.Enqueue(new(lane, group, -1), RungOf(lane, group.Mark));
     }
 
@@ -166,6 +166,8 @@ internal sealed class Order
         queue.IsListed = queue.Turns.TryPeek(out var turn, out var rung);
         if (queue.IsListed) _first.Enqueue(queue, Of(turn.Lane, rung, scheduler, now));
     }
+
+    private static bool IsBeyond(Lane lane, Scheduler scheduler) => scheduler.IsBeyond(lane.Key.Account, lane.Key.Shape);
 
     private static Rung RungOf(Lane lane, Mark mark) => new(Rung.TierOf(lane.IsBeyond, lane.Key.Priority), mark.Rank, mark.Number);
 

@@ -1,3 +1,5 @@
+using Puces.Core.Queues;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace Puces.Core.Scheduling;
 /// </summary>
 public sealed partial class Scheduler(IPolicy policy, Grid grid)
 {
-    private readonly History _history = new();
+    private readonly History _history = new(isHeardAtTicks: policy is { RanksByKind: true, Tick: not null });
     private readonly Waitlist _waiting = new(policy);
     private readonly List<Claim> _holding = [];
     private readonly Plan _plan = new();
@@ -90,7 +92,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     {
         GiveBack(claim);
         claim.Worked = worked;
-        if (policy.Learns) History.Reach(claim, worked);
+        if (!policy.Learns) return;
+        History.Reach(claim, worked);
+        _waiting.Learned(claim.Batch!);
     }
 
     /// <summary>Everybody who waits, in the order in which they would be looked at now.</summary>
@@ -144,8 +148,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private void Look(TimeSpan tick)
     {
         if (policy.Learns)
+        {
             foreach (var holding in _holding) History.Reach(holding, holding.Attained(tick));
+            _history.Hear();
+        }
         policy.Look(this, tick);
+        _waiting.MoveAll();
     }
 
     private void InLine(TimeSpan now)
@@ -187,7 +195,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
                 // Who is due and cannot start now goes first wherever it can; those behind it do not stop others past it.
                 if (head.IsDue) isBlocked = true;
                 if (MayHave(head)) Reserve(head, now);
-                if ((wanted, changes) == (_wanted, _changes) && AreAllRefusedWith(group.Lane!.Key)) _order.Rest(untilReserved: false);
+                if ((wanted, changes) == (_wanted, _changes) && AreAllRefusedWith(group.Lane!.Key)) _order.Rest(untilReserved: IsRefusedWhateverStarts(group.Lane!.Key));
             }
             if ((wanted, changes) != (_wanted, _changes)) _order.Wake(wanted != _wanted, this, now);
         }
@@ -205,15 +213,22 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private bool AreAllRefusedWith(in LaneKey lane) =>
         !lane.IsApart && !(policy.Stops && _ticked is null) && (!grid.HasWindows || lane.CanYield || lane.Limit is not null);
 
+    // Starts only take: where there was no room there is none, and whoever had nothing to be reserved still has not. They change what is owed
+    // of a quota, though, and who could be stopped where nobody could.
+    private bool IsRefusedWhateverStarts(in LaneKey lane) =>
+        _blocked[lane.Shape.Index] == _pass && (!policy.Stops || _yielding > 0) && !(_shares.HasQuotas && Shares.HasOwn(lane.Account));
+
     private void Arrive(Claim claim)
     {
         _history.Arrive(claim, claim.Kin);
+        if (claim.Reached > 0) _waiting.Learned(claim.Batch!);
         policy.Arrived(claim);
     }
 
     private void Ended(Claim claim, TimeSpan? worked, TimeSpan now)
     {
         _history.End(claim, worked);
+        _waiting.Learned(claim.Batch!);
         policy.Ended(claim, worked, now);
     }
 

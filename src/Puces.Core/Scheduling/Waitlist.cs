@@ -11,6 +11,8 @@ internal sealed class Group(GroupKey key)
     /// <summary>Where it stands; null where nobody is in it, or nobody asked yet.</summary>
     public Lane? Lane { get; set; }
     public Mark Mark { get; set; }
+    /// <summary>What its rank hangs on, where that is a kind.</summary>
+    public RunTimes? Kind { get; set; }
     /// <summary>Its first may be another than its mark says.</summary>
     public bool IsMoving { get; set; }
 
@@ -55,6 +57,11 @@ internal sealed class Waitlist(IPolicy policy)
     private readonly List<Group> _moving = [];
     private readonly Dictionary<LaneKey, Lane> _lanes = [];
     private readonly List<Lane> _allLanes = [];
+    // Groups by the kind that their ranks hang on.
+    private readonly Dictionary<RunTimes, HashSet<Group>> _byKind = [];
+    // Of so many it takes no longer to put all in order anew.
+    private const int Few = 256;
+    private bool _isAllMoving;
 
     /// <summary>Those that have anybody, and perhaps some that are empty.</summary>
     public IReadOnlyList<Group> Groups => _all;
@@ -81,6 +88,7 @@ internal sealed class Waitlist(IPolicy policy)
             _groups[key] = group = new(key);
             _all.Add(group);
         }
+        if (policy.RanksByKind && group.Count == 0) Index(group, claim);
         group.Add(claim);
         claim.WaitingAt = _claims.Count;
         _claims.Add(claim);
@@ -107,11 +115,29 @@ internal sealed class Waitlist(IPolicy policy)
         _moving.Add(group);
     }
 
+    /// <summary>Any rank may be another.</summary>
+    public void MoveAll() => _isAllMoving = true;
+
+    /// <summary>Something was learned of those who came together, and of their kind.</summary>
+    public void Learned(History.Batch batch)
+    {
+        if (!policy.RanksByKind || !_byKind.TryGetValue(batch.Size, out var groups)) return;
+        foreach (var group in groups) Moves(group);
+    }
+
+    private void Index(Group group, Claim claim)
+    {
+        if (group.Kind is not null) return;
+        var kind = group.Kind = claim.Batch!.Size;
+        if (!_byKind.TryGetValue(kind, out var groups)) _byKind[kind] = groups = [];
+        groups.Add(group);
+    }
+
     /// <summary>Puts every group where it stands at the beginning of a pass.</summary>
     public void Arrange(TimeSpan now)
     {
         Tidy();
-        if (policy.IsSteady)
+        if (policy.IsSteady || policy.RanksByKind && !_isAllMoving && _moving.Count < Few)
         {
             foreach (var group in _moving) Place(group, now);
         }
@@ -129,6 +155,7 @@ internal sealed class Waitlist(IPolicy policy)
             foreach (var lane in _allLanes) lane.Sort();
         }
         _moving.Clear();
+        _isAllMoving = false;
     }
 
     /// <summary>Puts one group where it stands now, within a pass.</summary>
@@ -162,6 +189,7 @@ internal sealed class Waitlist(IPolicy policy)
             {
                 if (group.Count > 0) continue;
                 _groups.Remove(group.Key);
+                if (group.Kind is { } kind && _byKind[kind].Remove(group) && _byKind[kind].Count == 0) _byKind.Remove(kind);
                 group.Lane?.Remove(group);
                 group.Lane = null;
             }
