@@ -62,6 +62,7 @@ internal sealed class Waitlist(IPolicy policy)
     // Of so many it takes no longer to put all in order anew.
     private const int Few = 256;
     private bool _isAllMoving;
+    private int _empty;
 
     /// <summary>Those that have anybody, and perhaps some that are empty.</summary>
     public IReadOnlyList<Group> Groups => _all;
@@ -87,7 +88,9 @@ internal sealed class Waitlist(IPolicy policy)
         {
             _groups[key] = group = new(key);
             _all.Add(group);
+            _empty++;
         }
+        if (group.Count == 0) _empty--;
         if (policy.RanksByKind && group.Count == 0) Index(group, claim);
         group.Add(claim);
         claim.WaitingAt = _claims.Count;
@@ -100,6 +103,7 @@ internal sealed class Waitlist(IPolicy policy)
     {
         var group = claim.Group!;
         group.Remove(claim);
+        if (group.Count == 0) _empty++;
         _claims[claim.WaitingAt] = _claims[^1];
         _claims[claim.WaitingAt].WaitingAt = claim.WaitingAt;
         _claims.RemoveAt(_claims.Count - 1);
@@ -183,7 +187,7 @@ internal sealed class Waitlist(IPolicy policy)
     // Lets go of what nobody is in, when there is much of it.
     private void Tidy()
     {
-        if (_all.Count >= 64 && _all.Count(g => g.Count == 0) * 2 >= _all.Count)
+        if (_all.Count >= 64 && _empty * 2 >= _all.Count)
         {
             foreach (var group in _all)
             {
@@ -194,6 +198,7 @@ internal sealed class Waitlist(IPolicy policy)
                 group.Lane = null;
             }
             _all.RemoveAll(g => g.Count == 0);
+            _empty = 0;
         }
         if (_allLanes.Count >= 64 && _allLanes.Count(l => l.Count == 0) * 2 >= _allLanes.Count)
         {
