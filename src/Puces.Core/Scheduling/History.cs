@@ -7,7 +7,7 @@ namespace Puces.Core.Scheduling;
 /// many devices; those of one owner and name among these; and those that came together, which on every public trace run almost equally
 /// long. A narrow kind that has seen little goes by the wider one. It counts, and forgets order: small enough to be stored.
 /// </summary>
-public sealed class History(bool isHeardAtTicks = false)
+public sealed class History
 {
     /// <summary>Jobs of one kind that came no further apart than this came together.</summary>
     public static readonly TimeSpan Together = TimeSpan.FromMinutes(10);
@@ -15,7 +15,7 @@ public sealed class History(bool isHeardAtTicks = false)
     /// <summary>Names that are told apart; what comes beyond goes by its project and devices.</summary>
     public const int MostKinds = 10_000;
 
-    private readonly RunTimes _all = new(null, 1, isHeardAtTicks);
+    private readonly RunTimes _all = new(null, 1);
     private readonly Dictionary<(string Project, int Devices), RunTimes> _sizes = [];
     private readonly Dictionary<Kind, RunTimes> _kinds = [];
     private readonly Dictionary<Kind, Batch> _latest = [];
@@ -37,8 +37,6 @@ public sealed class History(bool isHeardAtTicks = false)
         public long Number { get; } = number;
         public Kind Kind { get; } = kind;
         public RunTimes Times { get; } = times;
-        /// <summary>Those of its project with as many devices.</summary>
-        public RunTimes Size { get; } = kind.IsBlank ? times.Wider! : times.Wider!.Wider!;
         public TimeSpan Last { get; set; } = last;
         public int Live { get; set; }
     }
@@ -57,14 +55,7 @@ public sealed class History(bool isHeardAtTicks = false)
             if (parts.Length != 4 || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var devices)) continue;
             Read(counts, TimesOf(new(parts[1], parts[2], parts[3], devices)));
         }
-        Hear();
     }
-
-    /// <summary>
-    /// What was learned of all jobs together counts from now on, where it does not at once: between two ticks one that ended changes no rank
-    /// but those of its project's that take as many devices.
-    /// </summary>
-    internal void Hear() => _all.Hear();
 
     // Counts of batches whose claims have not arrived yet: only the batch's own, since its kind has them already.
     private readonly Dictionary<string, string> _restored = [];

@@ -14,11 +14,8 @@ public interface IPolicy
     /// <summary>A claim's rank never changes while it waits. Where it may, the head of each group is ranked anew in each pass.</summary>
     bool IsSteady => true;
 
-    /// <summary>
-    /// A claim's rank changes while it waits only at a tick, or when something is learned of its project's jobs with as many devices: where nothing
-    /// was, it is not ranked anew. What all other jobs teach is then heard at ticks alone.
-    /// </summary>
-    bool RanksByKind => false;
+    /// <summary>Where ranks are not steady: one changes while its claim waits only at a tick, or when the <see cref="History"/> has learned something. Else none is ranked anew.</summary>
+    bool RanksByHistory => false;
 
     /// <summary>The first that does not fit blocks all behind it. Otherwise others go on where they delay no reservation.</summary>
     bool IsStrict => false;

@@ -14,7 +14,7 @@ public sealed class PucesPolicy(bool isBounded = true) : IPolicy
 
     public string Name => isBounded ? "puces" : "gittins";
     public bool IsSteady => false;
-    public bool RanksByKind => true;
+    public bool RanksByHistory => true;
     public bool Reserves => true;
     public bool Stops => true;
     public bool SharesByProject => true;

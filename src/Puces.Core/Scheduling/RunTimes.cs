@@ -7,8 +7,7 @@ namespace Puces.Core.Scheduling;
 /// What is known of how long jobs of one kind run: those that ended by where they ended, and those that have not by how far they have
 /// come. Where it says little, the wider kind that it belongs to says the rest.
 /// </summary>
-/// <param name="isHeardAtTicks">What is learned counts from the next <see cref="Hear"/> on.</param>
-internal sealed class RunTimes(RunTimes? wider, double weight, bool isHeardAtTicks = false)
+internal sealed class RunTimes(RunTimes? wider, double weight)
 {
     // Nobody has been seen to run so long: of those that come to a time, this share is gone before they come to its double.
     // A tail that falls with the power 1.5 of the time, as run times of batch jobs do (Harchol-Balter, Downey, SIGMETRICS'96: 1 to 2).
@@ -22,9 +21,8 @@ internal sealed class RunTimes(RunTimes? wider, double weight, bool isHeardAtTic
     private double[]? _ended, _exposed;
     private double[]? _hazards;
     private Kept?[]? _estimates;
-    private bool _areHazardsKnown, _isHeard;
-    // Counts what was learned; of it, what counts.
-    private long _learned, _version, _seen = -1, _seenWider = -1, _stamp, _checked = -1;
+    private bool _areHazardsKnown;
+    private long _version, _seen = -1, _seenWider = -1, _stamp, _checked = -1;
 
     /// <summary>An estimate, and the stamp that it was made under; and the mean within the most that was last asked for.</summary>
     private sealed class Kept
@@ -47,7 +45,7 @@ internal sealed class RunTimes(RunTimes? wider, double weight, bool isHeardAtTic
         _ended[bucket] += count;
         foreach (ref var exposed in _exposed.AsSpan(0, bucket + 1)) exposed += count;
         Count += count;
-        Learn();
+        _version++;
     }
 
     /// <summary>One that has not ended has come from one bucket to another; zero for one that has not begun, or is gone.</summary>
@@ -57,22 +55,7 @@ internal sealed class RunTimes(RunTimes? wider, double weight, bool isHeardAtTic
         // Those buckets that it has only now left behind, or only now does not any more.
         if (to > from) foreach (ref var exposed in _exposed.AsSpan(from, to - from)) exposed++;
         else foreach (ref var exposed in _exposed.AsSpan(to, from - to)) exposed--;
-        Learn();
-    }
-
-    private void Learn()
-    {
-        _learned++;
-        if (!isHeardAtTicks) (_version, _isHeard) = (_learned, true);
-    }
-
-    /// <summary>All that was learned counts.</summary>
-    public void Hear()
-    {
-        (_version, _isHeard) = (_learned, _ended is not null);
-        // Now, and not when somebody asks: until then more may be learned.
-        Stamp();
-        Hazards();
+        _version++;
     }
 
     [MemberNotNull(nameof(_ended), nameof(_exposed))]
@@ -135,15 +118,15 @@ internal sealed class RunTimes(RunTimes? wider, double weight, bool isHeardAtTic
         return Buckets.Start(Buckets.Count) - Buckets.Start(from);
     }
 
-    private bool IsBlank => wider is not null && !_isHeard;
+    private bool IsBlank => wider is not null && _ended is null;
 
     /// <summary>Changes whenever an estimate may.</summary>
     public long Stamp()
     {
         // Whatever changes a kind changes the widest too: where that has not moved, nothing between has.
-        if (_widest is not null && _checked == _widest._learned && _seen == _version) return _stamp;
+        if (_widest is not null && _checked == _widest._version && _seen == _version) return _stamp;
         var above = wider?.Stamp() ?? 0;
-        _checked = _widest?._learned ?? 0;
+        _checked = _widest?._version ?? 0;
         if (_seen == _version && _seenWider == above) return _stamp;
         (_seen, _seenWider, _areHazardsKnown) = (_version, above, false);
         return ++_stamp;

@@ -8,7 +8,7 @@ namespace Puces.Core.Scheduling;
 /// </summary>
 public sealed partial class Scheduler(IPolicy policy, Grid grid)
 {
-    private readonly History _history = new(isHeardAtTicks: policy is { RanksByKind: true, Tick: not null });
+    private readonly History _history = new();
     private readonly Waitlist _waiting = new(policy);
     private readonly List<Claim> _holding = [];
     private readonly Plan _plan = new();
@@ -94,7 +94,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         claim.Worked = worked;
         if (!policy.Learns) return;
         History.Reach(claim, worked);
-        _waiting.Learned(claim.Batch!);
+        _waiting.MoveAll();
     }
 
     /// <summary>Everybody who waits, in the order in which they would be looked at now.</summary>
@@ -148,10 +148,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private void Look(TimeSpan tick)
     {
         if (policy.Learns)
-        {
             foreach (var holding in _holding) History.Reach(holding, holding.Attained(tick));
-            _history.Hear();
-        }
         policy.Look(this, tick);
         _waiting.MoveAll();
     }
@@ -216,19 +213,19 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     // Starts only take: where there was no room there is none, and whoever had nothing to be reserved still has not. They change what is owed
     // of a quota, though, and who could be stopped where nobody could.
     private bool IsRefusedWhateverStarts(in LaneKey lane) =>
-        _blocked[lane.Shape.Index] == _pass && (!policy.Stops || _yielding > 0) && !(_shares.HasQuotas && Shares.HasOwn(lane.Account));
+        !grid.HasWindows && _blocked[lane.Shape.Index] == _pass && (!policy.Stops || _yielding > 0) && !(_shares.HasQuotas && Shares.HasOwn(lane.Account));
 
     private void Arrive(Claim claim)
     {
         _history.Arrive(claim, claim.Kin);
-        if (claim.Reached > 0) _waiting.Learned(claim.Batch!);
+        if (claim.Reached > 0) _waiting.MoveAll();
         policy.Arrived(claim);
     }
 
     private void Ended(Claim claim, TimeSpan? worked, TimeSpan now)
     {
         _history.End(claim, worked);
-        _waiting.Learned(claim.Batch!);
+        _waiting.MoveAll();
         policy.Ended(claim, worked, now);
     }
 

@@ -11,8 +11,6 @@ internal sealed class Group(GroupKey key)
     /// <summary>Where it stands; null where nobody is in it, or nobody asked yet.</summary>
     public Lane? Lane { get; set; }
     public Mark Mark { get; set; }
-    /// <summary>What its rank hangs on, where that is a kind.</summary>
-    public RunTimes? Kind { get; set; }
     /// <summary>Its first may be another than its mark says.</summary>
     public bool IsMoving { get; set; }
 
@@ -57,8 +55,6 @@ internal sealed class Waitlist(IPolicy policy)
     private readonly List<Group> _moving = [];
     private readonly Dictionary<LaneKey, Lane> _lanes = [];
     private readonly List<Lane> _allLanes = [];
-    // Groups by the kind that their ranks hang on.
-    private readonly Dictionary<RunTimes, HashSet<Group>> _byKind = [];
     // Of so many it takes no longer to put all in order anew.
     private const int Few = 256;
     private bool _isAllMoving;
@@ -91,7 +87,6 @@ internal sealed class Waitlist(IPolicy policy)
             _empty++;
         }
         if (group.Count == 0) _empty--;
-        if (policy.RanksByKind && group.Count == 0) Index(group, claim);
         group.Add(claim);
         claim.WaitingAt = _claims.Count;
         _claims.Add(claim);
@@ -119,29 +114,14 @@ internal sealed class Waitlist(IPolicy policy)
         _moving.Add(group);
     }
 
-    /// <summary>Any rank may be another.</summary>
+    /// <summary>Something was learned, or a tick has come: any rank may be another.</summary>
     public void MoveAll() => _isAllMoving = true;
-
-    /// <summary>Something was learned of those who came together, and of their kind.</summary>
-    public void Learned(History.Batch batch)
-    {
-        if (!policy.RanksByKind || !_byKind.TryGetValue(batch.Size, out var groups)) return;
-        foreach (var group in groups) Moves(group);
-    }
-
-    private void Index(Group group, Claim claim)
-    {
-        if (group.Kind is not null) return;
-        var kind = group.Kind = claim.Batch!.Size;
-        if (!_byKind.TryGetValue(kind, out var groups)) _byKind[kind] = groups = [];
-        groups.Add(group);
-    }
 
     /// <summary>Puts every group where it stands at the beginning of a pass.</summary>
     public void Arrange(TimeSpan now)
     {
         Tidy();
-        if (policy.IsSteady || policy.RanksByKind && !_isAllMoving && _moving.Count < Few)
+        if (policy.IsSteady || policy.RanksByHistory && !_isAllMoving && _moving.Count < Few)
         {
             foreach (var group in _moving) Place(group, now);
         }
@@ -151,10 +131,11 @@ internal sealed class Waitlist(IPolicy policy)
             foreach (var group in _all)
             {
                 group.IsMoving = false;
-                group.Lane = null;
-                if (group.Head is not { } head) continue;
+                var head = group.Head;
+                group.Lane = head is null ? null : LaneOf(head, group.Lane);
+                if (head is null) continue;
                 group.Mark = new(policy.Rank(head, now), head.Number);
-                (group.Lane = LaneOf(head)).Append(group);
+                group.Lane!.Append(group);
             }
             foreach (var lane in _allLanes) lane.Sort();
         }
@@ -167,17 +148,19 @@ internal sealed class Waitlist(IPolicy policy)
     {
         group.IsMoving = false;
         var head = group.Head;
-        var (lane, mark) = head is null ? (null, default) : (LaneOf(head), new Mark(policy.Rank(head, now), head.Number));
+        var (lane, mark) = head is null ? (null, default) : (LaneOf(head, group.Lane), new Mark(policy.Rank(head, now), head.Number));
         if (lane == group.Lane && mark == group.Mark) return;
         group.Lane?.Remove(group);
         (group.Lane, group.Mark) = (lane, mark);
         lane?.Insert(group);
     }
 
-    private Lane LaneOf(Claim head)
+    /// <param name="was">Where its group stood: mostly it still does.</param>
+    private Lane LaneOf(Claim head, Lane? was)
     {
         var isApart = head.IsDue || head.Reserved is not null || head.Avoid is not null;
         var key = new LaneKey(head.Account, head.Shape, head.Priority, head.CanYield, head.Limit, isApart);
+        if (was is not null && was.Key == key) return was;
         if (_lanes.TryGetValue(key, out var lane)) return lane;
         _lanes[key] = lane = new(key);
         _allLanes.Add(lane);
@@ -193,7 +176,6 @@ internal sealed class Waitlist(IPolicy policy)
             {
                 if (group.Count > 0) continue;
                 _groups.Remove(group.Key);
-                if (group.Kind is { } kind && _byKind[kind].Remove(group) && _byKind[kind].Count == 0) _byKind.Remove(kind);
                 group.Lane?.Remove(group);
                 group.Lane = null;
             }
