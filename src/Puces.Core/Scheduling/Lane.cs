@@ -41,11 +41,7 @@ internal sealed class Lane(LaneKey key)
 
     public void Insert(Group group) => _groups.Insert(After(group.Mark), (group.Mark, group));
 
-    public void Remove(Group group)
-    {
-        var at = After(group.Mark) - 1;
-        _groups.RemoveAt(at);
-    }
+    public void Remove(Group group) => _groups.RemoveAt(After(group.Mark) - 1);
 
     /// <summary>The first group behind a mark; null where there is none.</summary>
     public Group? NextAfter(Mark mark) => After(mark) is var at && at < _groups.Count ? _groups[at].Group : null;
