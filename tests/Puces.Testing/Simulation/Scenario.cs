@@ -36,6 +36,8 @@ public sealed class Scenario
         if (parts.Chance(40))
             for (var i = 0; i < jobs.Count; i++)
                 if (jobs[i].Request.Gpus.Count > 0 && parts.Chance(60)) jobs[i] = Part(jobs[i], parts);
+        // Another luck again, for terms.
+        if (new Luck((ulong)(77 * Steps + Weather + count)).Chance(40)) Pools = [.. Pools.Select(p => p with { Term = TimeSpan.FromMinutes(4) })];
         for (var i = 0; i < jobs.Count; i++) Requests.Add(new(jobs[i], keys[i]));
     }
 
