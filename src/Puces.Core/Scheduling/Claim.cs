@@ -89,11 +89,13 @@ public sealed class Claim
     // What is known of its kind, and which bucket of time it is known to have come to.
     internal History.Batch? Batch { get; set; }
     internal int Reached { get; set; }
-    // The last rank that was worked out, at which time and by how much history: true until it is given devices or leaves them.
-    internal long RankedAt { get; set; } = -1;
+    // The last rank that was worked out, for which bucket of time and by what was known then: true until it is given devices or leaves them.
+    internal int RankedAt { get; set; } = -1;
     internal long RankedBy { get; set; }
     internal long LastRank { get; set; }
     internal int WaitingAt { get; set; }
+    // The last pass that looked at it.
+    internal long LookedAt { get; set; }
     internal int HoldingAt { get; set; } = -1;
     // Those of its project that may be stopped, and where it stands among them, while it holds devices.
     internal Yielders? Yielders { get; set; }

@@ -42,22 +42,26 @@ public sealed partial class Scheduler
 
     private bool IsHeldBack(Claim claim) => _shares.HasLimits && HeldBackBy(claim) is not null;
 
-    internal Account.Step[] PathOf(Claim claim, TimeSpan now) => claim.Account is { } account && _shares.IsShared ? account.Path(now, _shares.Version) : NoPath;
+    internal Account.Step[] PathOf(Account? account, TimeSpan now) => account is not null && _shares.IsShared ? account.Path(now, _shares.Version) : NoPath;
 
     /// <summary>It would take more than its project owns, of a model that somebody owns.</summary>
-    internal bool IsBeyond(Claim claim) => _shares.HasQuotas && claim.Account is { } account
-        && Array.Exists(ModelsOf(claim.Shape), m => _shares.IsOwned(m.Model)) && !IsWithin(claim, account, _shares.Root, null);
+    internal bool IsBeyond(Claim claim) => IsBeyond(claim.Account, claim.Shape, isCounted: claim.Take != Take.Nothing);
+
+    /// <param name="isCounted">What it takes is promised to it, or held by it, and so counted already.</param>
+    internal bool IsBeyond(Account? account, Shape shape, bool isCounted = false) => _shares.HasQuotas && account is not null
+        && Array.Exists(ModelsOf(shape), m => _shares.IsOwned(m.Model)) && !IsWithin(shape, isCounted, account, _shares.Root, null);
 
     /// <summary>Whether the claim would be within what its project, or one above it but below <paramref name="top"/>, owns of a model.</summary>
     /// <param name="of">Only of these; null for all.</param>
-    private bool IsWithin(Claim claim, Account account, Account top, Take? of)
+    private bool IsWithin(Claim claim, Account account, Account top, Take? of) => IsWithin(claim.Shape, claim.Take != Take.Nothing, account, top, of);
+
+    private bool IsWithin(Shape shape, bool isCounted, Account account, Account top, Take? of)
     {
-        // What is promised to it, or held by it, is counted already.
-        foreach (var (way, model) in ModelsOf(claim.Shape))
+        foreach (var (way, model) in ModelsOf(shape))
         {
             if (of is not null && of.Of(model) == 0) continue;
             for (var at = account; at != top; at = at.Above!)
-                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + (claim.Take == Take.Nothing ? way.Milli : 0) <= 1000L * own) return true;
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + (isCounted ? 0 : way.Milli) <= 1000L * own) return true;
         }
         return false;
     }

@@ -65,6 +65,7 @@ public sealed partial class Scheduler
             if (reservation is not null) _reservations.Remove(reservation);
             _reservations.Add(reservation = earliest);
             claim.Reserved = new([.. earliest.Nodes], earliest.At);
+            _waiting.Moves(claim.Group!);
             _plan.Reserved(claim);
         }
         else KeepFree(reservation);
@@ -111,6 +112,7 @@ public sealed partial class Scheduler
     {
         if (claim.Reserved is null) return;
         claim.Reserved = null;
+        if (claim.Group is { } group) _waiting.Moves(group);
         for (var i = _reservations.Count - 1; i >= 0; i--)
             if (_reservations[i].For == claim) _reservations.RemoveAt(i);
         if (!claim.IsHolding) _plan.Reserved(claim);

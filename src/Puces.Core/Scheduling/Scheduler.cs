@@ -1,3 +1,5 @@
+using Puces.Core.Queues;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>
@@ -34,6 +36,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     /// <summary>How often a single node was looked at to find who leaves it when, or who could be stopped on it: what a pass costs grows with that.</summary>
     internal long NodeLooks { get; private set; }
+
+    /// <summary>How often one that stands for all who wait alike was looked at.</summary>
+    internal long GroupLooks { get; private set; }
 
     /// <summary>Devices that all who wait ask for together.</summary>
     public long WantedDevices => _waiting.Wanted;
@@ -97,7 +102,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     {
         GiveBack(claim);
         claim.Worked = worked;
-        if (policy.Learns) History.Reach(claim, worked);
+        if (!policy.Learns) return;
+        History.Reach(claim, worked);
+        _waiting.MoveAll();
     }
 
     /// <summary>Everybody who waits, in the order in which they would be looked at now.</summary>
@@ -153,6 +160,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         if (policy.Learns)
             foreach (var holding in _holding) History.Reach(holding, holding.Attained(tick));
         policy.Look(this, tick);
+        _waiting.MoveAll();
     }
 
     private void InLine(TimeSpan now)
@@ -171,49 +179,67 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     private void InOrder(TimeSpan now)
     {
-        _waiting.Tidy();
-        _order.Clear();
+        _waiting.Arrange(now);
+        _order.Begin(_pass, _waiting.Lanes, this, now);
         _wanted = 0;
         foreach (var reservation in _reservations) reservation.IsWanted = false;
-        foreach (var group in _waiting.Groups)
-            if (group.Head is { } head) _order.Enqueue(group, StandingOf(head, now));
         var isBlocked = false;
-        while (_order.TryDequeue(this, now) is { } group)
+        while (_order.TryTake(this, now) is { } group)
         {
-            if (group.Head is not { } head || head.IsPromised || IsHeldBack(head)) continue;
+            GroupLooks++;
+            var head = group.Head!;
+            if (head.IsPromised || IsHeldBack(head)) continue;
             if (isBlocked && head.IsDue)
             {
-                head.IsDue = false;
-                _order.Enqueue(group, StandingOf(head, now));
+                (head.IsDue, head.LookedAt) = (false, 0);
+                Again(group, now);
                 continue;
             }
-            if (TryStart(head, now) || TryStop(head, now) || TryGuest(head, now))
-            {
-                if (group.Head is { } next && !next.IsPromised) _order.Enqueue(group, StandingOf(next, now));
-            }
+            var (wanted, changes) = (_wanted, _changes);
+            if (TryStart(head, now) || TryStop(head, now) || TryGuest(head, now)) Again(group, now);
             else
             {
                 // Who is due and cannot start now goes first wherever it can; those behind it do not stop others past it.
                 if (head.IsDue) isBlocked = true;
                 if (MayHave(head)) Reserve(head, now);
+                if ((wanted, changes) == (_wanted, _changes) && AreAllRefusedWith(group.Lane!.Key)) _order.Rest(untilReserved: IsRefusedWhateverStarts(group.Lane!.Key));
             }
+            if ((wanted, changes) != (_wanted, _changes)) _order.Wake(wanted != _wanted, this, now);
         }
         EndReservations();
     }
 
+    // Its first is another now, or its rank is.
+    private void Again(Group group, TimeSpan now)
+    {
+        _waiting.Place(group, now);
+        if (group.Head is { IsPromised: false }) _order.Again(group, this);
+    }
+
+    /// <summary>Where one of a lane gets nothing, none of those behind it does.</summary>
+    private bool AreAllRefusedWith(in LaneKey lane) =>
+        !lane.IsApart && !(policy.Stops && _ticked is null) && (!grid.HasWindows || lane.CanYield || lane.Limit is not null);
+
+    // Starts only take: where there was no room there is none, and whoever had nothing to be reserved still has not. They change what is owed
+    // of a quota, though, and who could be stopped where nobody could.
+    private bool IsRefusedWhateverStarts(in LaneKey lane) =>
+        !grid.HasWindows && _blocked[lane.Shape.Index] == _pass && (!policy.Stops || _yielding > 0) && !(_shares.HasQuotas && Shares.HasOwn(lane.Account));
+
     private void Arrive(Claim claim)
     {
         _history.Arrive(claim, claim.Kin);
+        if (claim.Reached > 0) _waiting.MoveAll();
         policy.Arrived(claim);
     }
 
     private void Ended(Claim claim, TimeSpan? worked, TimeSpan now)
     {
         _history.End(claim, worked);
+        _waiting.MoveAll();
         policy.Ended(claim, worked, now);
     }
 
-    private Standing StandingOf(Claim claim, TimeSpan now) => new(IsBeyond(claim), claim.Priority, PathOf(claim, now), policy.Rank(claim, now), claim.Number);
+    private Standing StandingOf(Claim claim, TimeSpan now) => new(IsBeyond(claim), claim.Priority, PathOf(claim.Account, now), policy.Rank(claim, now), claim.Number);
 
     private bool TryStart(Claim claim, TimeSpan now)
     {
