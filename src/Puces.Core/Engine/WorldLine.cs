@@ -46,12 +46,13 @@ public sealed partial class World
     }
 
     // Keys of notes begin with what they are about.
-    private const string RunTimesNote = "run-times/", PolicyNote = "policy/";
+    private const string RunTimesNote = "run-times/", PolicyNote = "policy/", StoppedLastNote = "stopped-last";
 
     private void Recall(IEnumerable<KeyValuePair<string, string>> notes)
     {
         _scheduler.History.Load(notes.Where(n => n.Key.StartsWith(RunTimesNote, StringComparison.Ordinal)).Select(n => (n.Key[RunTimesNote.Length..], n.Value)));
         if (notes.FirstOrDefault(n => n.Key == PolicyNote + _scheduler.Policy.Name).Value is { } kept) _scheduler.Policy.Load(kept);
+        if (notes.FirstOrDefault(n => n.Key == StoppedLastNote).Value is { } stopped) _scheduler.LoadStoppedLast(stopped);
         RecallProjects(notes);
         RecallWindows(notes);
     }
@@ -60,6 +61,7 @@ public sealed partial class World
     {
         foreach (var (key, text) in _scheduler.History.TakeLearned()) batch.Add(new Change.NoteSet(RunTimesNote + key, text.Length > 0 ? text : null));
         if (_scheduler.Policy.TakeKept() is { } kept) batch.Add(new Change.NoteSet(PolicyNote + _scheduler.Policy.Name, kept));
+        if (_scheduler.TakeStoppedLast() is { } stopped) batch.Add(new Change.NoteSet(StoppedLastNote, stopped));
         foreach (var (project, usage) in _scheduler.Shares.TakeChanged()) batch.Add(new Change.NoteSet(ProjectNotes.Usage + project, usage));
     }
 
@@ -69,6 +71,7 @@ public sealed partial class World
         var claim = ClaimOf(job);
         claim.Attempts--;
         _scheduler.Restore(claim, parts, attempt.GuestOf?.Value, Clock(attempt.Decided), attempt.Devices);
+        claim.Saved = attempt.Saved is { } saved ? Clock(saved) : null;
     }
 
     private void Wait(Job job, JobState.Queued queued, DateTimeOffset now)
@@ -79,7 +82,7 @@ public sealed partial class World
             return;
         }
         var reserved = queued.Reserved is { } r ? new Reserved([.. r.Nodes.Select(_grid.IndexOf)], Clock(r.At)) : null;
-        _scheduler.Add(ClaimOf(job), Clock(now), reserved);
+        _scheduler.Add(ClaimOf(job), Clock(now), reserved, hasLeft: queued.LeftTo is not null);
     }
 
     private void Unwait(Job job, JobState.Queued queued)

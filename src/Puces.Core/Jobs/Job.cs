@@ -53,9 +53,21 @@ public sealed record Retry(int Count, TimeSpan Backoff, IReadOnlyList<int> Resta
 /// <param name="PeakMemory">Bytes of the rank that used most, where the nodes could say.</param>
 /// <param name="Checkpoint">The newest whole checkpoint that it wrote.</param>
 /// <param name="Devices">What it was given by model, such as <c>H100:8</c>; null for no devices.</param>
+/// <param name="Saved">When that was heard of.</param>
+/// <param name="Saves">How many it wrote.</param>
 /// <param name="GuestOf">The job whose reservation it uses until that one can start.</param>
 /// <param name="Preempted">When it was told to leave its devices, to another job or because a node closed; null where it never was.</param>
 public sealed record AttemptRecord(
     AttemptId Id, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
     int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null, JobId? GuestOf = null,
-    string? Devices = null, DateTimeOffset? Preempted = null);
+    string? Devices = null, DateTimeOffset? Preempted = null, DateTimeOffset? Saved = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Saves = 0)
+{
+    /// <summary>Of what it worked, what its newest checkpoint keeps for the next attempt.</summary>
+    public TimeSpan Kept(TimeSpan worked)
+    {
+        if (Checkpoint is null) return TimeSpan.Zero;
+        var saved = Saved - Started ?? worked;
+        return saved < TimeSpan.Zero ? TimeSpan.Zero : saved < worked ? saved : worked;
+    }
+}

@@ -145,7 +145,7 @@ public sealed partial class Grid
     private ulong FreedWith(in Part part, ref Dictionary<int, int>? left)
     {
         if (part.Share == 0) return part.Devices;
-        left ??= new(_slots[part.Node].Shared!);
+        left = new(left ?? _slots[part.Node].Shared!);
         return (left[BitOperations.TrailingZeroCount(part.Devices)] += part.Share) == 1000 ? part.Devices : 0;
     }
 

@@ -189,7 +189,8 @@ public sealed partial class Scheduler
 
     private void Dismiss(Claim victim, Claim? by, StopCause cause)
     {
-        victim.IsLeaving = true;
+        (victim.IsLeaving, victim.LeavesToAnother) = (true, by is not null);
+        if (by is not null) StoppedForAnother(victim);
         Discount(victim, -1);
         _plan.Add(new Stop(victim, by, cause));
     }

@@ -46,8 +46,10 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     /// <summary>A claim joins the line.</summary>
     /// <param name="reserved">What was kept for it before this scheduler was made.</param>
-    public void Add(Claim claim, TimeSpan now, Reserved? reserved = null)
+    /// <param name="hasLeft">It waits because it has left its devices to another, which this scheduler has not seen.</param>
+    public void Add(Claim claim, TimeSpan now, Reserved? reserved = null, bool hasLeft = false)
     {
+        claim.HasLeft |= hasLeft;
         if (claim.Batch is null && policy.Learns) Arrive(claim);
         if (reserved is not null && policy.Reserves) Restore(claim, reserved);
         Count(claim);
@@ -85,6 +87,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>A claim has left its devices before its end; of its work this much was kept in all. It does not wait until it is added again.</summary>
     public void Leave(Claim claim, TimeSpan worked)
     {
+        claim.HasLeft = claim.LeavesToAnother;
         GiveBack(claim);
         claim.Worked = worked;
         if (policy.Learns) History.Reach(claim, worked);
@@ -123,7 +126,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
             do
             {
                 _isChanged = false;
-                _pass++;
+                BeginPass();
                 if (policy.IsStrict) InLine(now);
                 else InOrder(now);
                 _freed = grid.Freed;
@@ -230,6 +233,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     {
         Run(claim, parts, now, devices, isRestored);
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
+        (claim.Saved, claim.HasLeft, claim.LeavesToAnother) = (null, false, false);
         claim.IsCommitted = claim.IsDue;
         claim.Attempts++;
         Unreserve(claim);
