@@ -99,6 +99,7 @@ public sealed partial class World
         {
             job = job with { Worked = job.Worked + live.Record.Kept(worked) };
             _scheduler.Leave(claim, job.Worked);
+            job = job with { Gained = claim.Gained };
             Requeue(job, reason!, batch);
             return;
         }

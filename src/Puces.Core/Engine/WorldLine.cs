@@ -40,6 +40,7 @@ public sealed partial class World
             Limit = job.Limit,
             CanYield = job.CanYield,
             Worked = job.Worked,
+            Gained = job.Gained,
             Attempts = job.Attempts,
             Kin = job.Kin,
         };
@@ -70,7 +71,7 @@ public sealed partial class World
         var parts = held.Shares.Select(s => new Part(_grid.IndexOf(s.Node), Mask(s.Devices), s.OfDevice, s.MilliCpus, s.Memory.Bytes)).ToArray();
         var claim = ClaimOf(job);
         claim.Attempts--;
-        _scheduler.Restore(claim, parts, attempt.GuestOf?.Value, Clock(attempt.Decided), attempt.Devices);
+        _scheduler.Restore(claim, parts, attempt.GuestOf?.Value, Clock(attempt.Decided), attempt.Devices, attempt.Speed ?? 1000);
         claim.Saved = attempt.Saved is { } saved ? Clock(saved) : null;
     }
 
@@ -117,7 +118,7 @@ public sealed partial class World
         job = job with { Attempts = job.Attempts + 1, State = new JobState.Starting(allocation, batch.Now) };
         var record = new AttemptRecord(
             job.Attempt, [.. allocation.Shares.Select(s => s.Node)], batch.Now, GuestOf: claim.GuestOf is { } host ? new(host) : null,
-            Devices: Scheduler.DevicesOf(claim));
+            Devices: Scheduler.DevicesOf(claim), Speed: claim.Speed == 1000 ? null : claim.Speed);
         _holdings.Hold(job.Id, allocation);
         _attempts[job.Id] = new(record, allocation);
         Set(job, batch);

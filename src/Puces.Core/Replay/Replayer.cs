@@ -121,6 +121,7 @@ public sealed partial class Replayer
             Limit = row.Limit,
             Expected = row.Expected,
             SavesEvery = _costs.SavesEvery,
+            GoesByModel = row.Attempts is not null,
         };
         if (row.Duration is null) throw new ReplayException($"job {row.Id} has no duration: it cannot be replayed");
         if (!_pool.CouldCarry(claim.Shape))

@@ -39,6 +39,12 @@ public sealed class Claim
     /// <summary>The work of its earlier attempts that was kept.</summary>
     public TimeSpan Worked { get; internal set; }
 
+    /// <summary>How fast it works hangs on the model that it is given, where it would take several. Not so in a trace that tells how long it ran and not on what.</summary>
+    public bool GoesByModel { get; init; } = true;
+
+    /// <summary>What <see cref="Worked"/> would have been longer on an H100: negative where it ran on something slower. Zero where it takes one model only.</summary>
+    public TimeSpan Gained { get; internal set; }
+
     /// <summary>When what it has done since it was given its devices was last saved; null for never.</summary>
     public TimeSpan? Saved { get; set; }
 
@@ -71,6 +77,17 @@ public sealed class Claim
 
     /// <summary>Time it has had its devices in all.</summary>
     public TimeSpan Attained(TimeSpan now) => IsHolding ? Worked + (now - Since) : Worked;
+
+    /// <summary>How much it has done in all: time on an H100, where it would take several models.</summary>
+    internal TimeSpan Progress(TimeSpan now) => Attained(now) + Gained + (IsHolding ? GainOf(now - Since) : TimeSpan.Zero);
+
+    /// <summary>How fast it works on what it holds, in thousandths of an H100; 1000 where that makes no difference.</summary>
+    internal int Speed { get; set; } = 1000;
+
+    /// <summary>How long what takes so long on an H100 takes at a speed; where that makes no difference, it is to the tick the same.</summary>
+    internal static TimeSpan TimeAt(int speed, TimeSpan reference) => speed == 1000 ? reference : reference / (speed / 1000.0);
+
+    internal TimeSpan GainOf(TimeSpan worked) => new(worked.Ticks / 1000 * (Speed - 1000));
 
     /// <summary>When what it has done was last saved; when it was given its devices, if not since.</summary>
     internal TimeSpan SavedBy(TimeSpan now) => SavesEvery switch

@@ -59,11 +59,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     /// <summary>A claim that held these parts before this scheduler was made.</summary>
     /// <param name="devices">What they were then, such as <c>H100:8</c>; null where the grid knows the nodes.</param>
-    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since, string? devices = null)
+    /// <param name="speed">How fast it works on them, in thousandths of an H100.</param>
+    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since, string? devices = null, int speed = 1000)
     {
         if (policy.Learns) Arrive(claim);
         grid.Hold(parts);
-        Begin(claim, parts, since, devices ?? "", isRestored: true);
+        Begin(claim, parts, since, devices ?? "", speed);
         claim.GuestOf = guestOf;
     }
 
@@ -80,7 +81,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>A claim that held devices has ended by itself, having worked this long in all.</summary>
     public void End(Claim claim, TimeSpan worked, TimeSpan now)
     {
+        var gained = claim.Gained + claim.GainOf(worked - claim.Worked);
         GiveBack(claim);
+        claim.Gained = gained;
         if (policy.Learns) Ended(claim, worked, now);
     }
 
@@ -88,9 +91,10 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     public void Leave(Claim claim, TimeSpan worked)
     {
         claim.HasLeft = claim.LeavesToAnother;
+        claim.Gained += claim.GainOf(worked - claim.Worked);
         GiveBack(claim);
         claim.Worked = worked;
-        if (policy.Learns) History.Reach(claim, worked);
+        if (policy.Learns) History.Reach(claim, claim.Progress(default));
     }
 
     /// <summary>Everybody who waits, in the order in which they would be looked at now.</summary>
@@ -144,7 +148,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private void Look(TimeSpan tick)
     {
         if (policy.Learns)
-            foreach (var holding in _holding) History.Reach(holding, holding.Attained(tick));
+            foreach (var holding in _holding) History.Reach(holding, holding.Progress(tick));
         policy.Look(this, tick);
     }
 
@@ -202,7 +206,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     private void Ended(Claim claim, TimeSpan? worked, TimeSpan now)
     {
-        _history.End(claim, worked);
+        _history.End(claim, worked + claim.Gained);
         policy.Ended(claim, worked, now);
     }
 
@@ -229,9 +233,10 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         Begin(claim, parts, now);
     }
 
-    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now, string devices = "", bool isRestored = false)
+    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now, string devices = "", int? restoredSpeed = null)
     {
-        Run(claim, parts, now, devices, isRestored);
+        Run(claim, parts, now, devices, restoredSpeed is not null);
+        claim.Speed = restoredSpeed ?? SpeedOf(claim, parts);
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
         (claim.Saved, claim.HasLeft, claim.LeavesToAnother) = (null, false, false);
         claim.IsCommitted = claim.IsDue;
@@ -265,7 +270,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         if (claim.CanYield) _yielding--;
         for (var i = 0; i < claim.Parts.Count && !policy.IsStrict; i++) _onNode[claim.Parts[i].Node].Remove(claim);
         grid.Release(claim.Parts);
-        claim.Parts = [];
+        (claim.Parts, claim.Speed) = ([], 1000);
         (claim.IsLeaving, claim.GuestOf, claim.ExpectedEnd, claim.IsCommitted) = (false, null, default, false);
         Collect();
     }
