@@ -32,7 +32,7 @@ public sealed partial class Scheduler
         if (_shares.IsShared ? WasRefused(claim, rank) : _refused[shape.Index] is var refused && refused.Ticked == _ticked && _ticked is not null && rank >= refused.Rank) return false;
         foreach (var way in shape.Ways)
         {
-            if (way.Share > 0 || way.Devices == 0 || Clear(claim, way, now) is not { } parts) continue;
+            if (way is { Devices: 0, Share: 0 } || Clear(claim, way, now) is not { } parts) continue;
             Keep(claim, way, parts);
             return true;
         }
@@ -51,10 +51,9 @@ public sealed partial class Scheduler
         for (var i = 0; i < parts.Length; i++)
         {
             var (node, _, victims) = chosen[i];
-            var devices = grid.FreeWithout(way, node, victims);
+            parts[i] = grid.PartAfter(way, node, victims);
             foreach (var victim in victims)
                 if (!victim.IsLeaving && CauseOf(victim, claim, way, now) is { } cause) Dismiss(victim, claim, cause);
-            parts[i] = new(node, grid.Choose(node, devices, way.Devices), 0, 0, 0);
         }
         return parts;
     }

@@ -207,7 +207,7 @@ public static class Invariants
             foreach (var node in ((JobState.Queued)job.State).Reserved?.Nodes ?? [])
             {
                 // What was free there is free still, but for those that can be stopped or are gone by then.
-                if (!world.Nodes.TryGetValue(node, out var use) || job.Request.Gpus.Count == 0 || use.Closes?.From < ((JobState.Queued)job.State).Reserved!.At) continue;
+                if (!world.Nodes.TryGetValue(node, out var use) || job.Request.Gpus.Count == 0 || job.Request.Gpus.Any(g => g.Share > 0) || use.Closes?.From < ((JobState.Queued)job.State).Reserved!.At) continue;
                 var staying = starts.Where(s => world.Jobs.First(j => j.Id == s.Key) is { CanYield: false, Limit: null } && !world.Ahead(s.Key, higher))
                     .SelectMany(s => s.Value.Shares).Where(s => s.Node == node).Sum(s => s.Devices.Count);
                 Require(staying == 0 || before[node].Free.Count - staying >= Math.Min(job.Request.Gpus.Min(g => g.Count), before[node].Free.Count),
