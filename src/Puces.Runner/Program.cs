@@ -15,6 +15,8 @@ internal static class Program
 
           puces-runner agent --root DIR --blobs DIR      serve one daemon over standard input and output
           puces-runner attempt DIR --blobs DIR           run the rank whose order lies in DIR (the agent does this)
+          puces-runner receive SHA --root DIR --blobs DIR   take a packed file from standard input, unless it is there
+          puces-runner send JOB PATH NAME --root DIR --blobs DIR   pack a checkpoint to standard output
           puces-runner devices                           print the accelerators that are found, as JSON
           puces-runner version
 
@@ -30,8 +32,10 @@ internal static class Program
             {
                 ["agent", "--root", var root, "--blobs", var blobs] => NodeAgent.Serve(root, blobs),
                 ["attempt", var folder, "--blobs", var blobs] => RankRun.Serve(folder, blobs),
-                ["devices"] => Print(JsonSerializer.SerializeToUtf8Bytes(FoundDevices.All(), RunnerJson.Default.IReadOnlyListDevice)),
-                ["version"] => Print(Encoding.UTF8.GetBytes(Version)),
+                ["receive", var blob, "--root", var root, "--blobs", var blobs] => Transfers.Receive(new(root, blobs), blob),
+                ["send", var job, var path, var name, "--root", var root, "--blobs", var blobs] when long.TryParse(job, out var id) => Transfers.Send(new(root, blobs), new(id), path, name),
+                ["devices", ..] => Print(JsonSerializer.SerializeToUtf8Bytes(FoundDevices.All(), RunnerJson.Default.IReadOnlyListDevice)),
+                ["version", ..] => Print(Encoding.UTF8.GetBytes(Version)),
                 _ => Refuse(),
             };
         }

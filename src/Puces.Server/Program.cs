@@ -49,7 +49,7 @@ public static partial class Program
     {
         Directory.CreateDirectory(options.Data);
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(options.Data, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        foreach (var folder in (string[])["blobs", "logs", "runner"]) Directory.CreateDirectory(Path.Combine(options.Data, folder));
+        foreach (var folder in (string[])["blobs", "logs", "runner", "ssh"]) Directory.CreateDirectory(Path.Combine(options.Data, folder));
     }
 
     /// <summary>A second daemon on one SQLite file could only wait, while its server.json misled clients. Other trouble with the store may pass: the writer says it and tries again.</summary>
@@ -80,7 +80,7 @@ public static partial class Program
             json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
         });
         builder.Services.AddSingleton(options).AddSingleton(TimeProvider.System)
-            .AddSingleton<Inbox>().AddSingleton<Live>().AddSingleton<Nodes>().AddSingleton<Orders>().AddSingleton<ServerFile>()
+            .AddSingleton<Inbox>().AddSingleton<Live>().AddSingleton<Nodes>().AddSingleton<PoolProviders>().AddSingleton<Carrier>().AddSingleton<Orders>().AddSingleton<ServerFile>()
             .AddSingleton(new LogBook(Path.Combine(options.Data, "logs"))).AddSingleton(new BlobStore(Path.Combine(options.Data, "blobs")))
             .AddSingleton(_ => new Tokens(options.Data)).AddSingleton(_ => new SecretBox(options.Data))
             .AddHostedService<Writer>();
@@ -102,6 +102,7 @@ public static partial class Program
         JobsApi.Map(api);
         StreamsApi.Map(api);
         ThingsApi.Map(api);
+        PoolsApi.Map(api);
         ProjectsApi.Map(api);
         WindowsApi.Map(api);
         PagesApi.Map(app);

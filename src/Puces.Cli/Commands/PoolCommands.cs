@@ -12,14 +12,20 @@ internal static class PoolCommands
 {
     public static Command Create(Tools tools)
     {
-        var command = new PucesCommand("pools", "List the pools: their nodes, and what is free on each.", "puces pools", "puces pools --json", "puces pools set local --gpus H100:8   eight virtual devices, for trials",
+        var command = new PucesCommand("pools", "List the pools: their nodes, and what is free on each.", "puces pools", "puces pools --json", "puces pools add ssh office --host gpu1 --host gpu2",
+            "puces pools set local --gpus H100:8   eight virtual devices, for trials",
             "puces pools maintain local --node n1 --from 2026-11-24T08:00 --for 4h --note 'new switch'");
         command.SetAction(async (parsed, ct) =>
         {
             using var server = new PucesServer(tools.Session);
             return await tools.ShowAsync(parsed, server, "api/v1/pools", PucesServer.Json.PoolList, Write, ct);
         });
+        command.Subcommands.Add(DeclareCommands.Add(tools));
+        command.Subcommands.Add(DeclareCommands.Apply(tools));
+        command.Subcommands.Add(DeclareCommands.Check(tools));
+        command.Subcommands.Add(DeclareCommands.Remove(tools));
         command.Subcommands.Add(Set(tools));
+        command.Subcommands.Add(WindowCommands.Drain(tools));
         command.Subcommands.Add(WindowCommands.Maintain(tools));
         command.Subcommands.Add(WindowCommands.Available(tools));
         command.Subcommands.Add(WindowCommands.Remove(tools));

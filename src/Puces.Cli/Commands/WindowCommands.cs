@@ -52,6 +52,19 @@ internal static class WindowCommands
         return command;
     }
 
+    public static PucesCommand Drain(Tools tools)
+    {
+        var command = new PucesCommand(
+            "drain", "Let a pool, or a node of it, become empty: nothing starts there from now on, jobs with checkpoints leave, and the others end there. Until puces pools reopen.",
+            "puces pools drain office --node gpu2 --note 'fan is loud'");
+        var (name, node, note) = (NameArgument(), NodeOption(), new Option<string?>("--note") { HelpName = "TEXT", Description = "Why: shown to all whose jobs wait for it" });
+        command.Arguments.Add(name);
+        foreach (var option in (Option[])[node, note]) command.Options.Add(option);
+        command.SetAction((parsed, ct) =>
+            CloseAsync(tools, parsed, parsed.GetRequiredValue(name), new(parsed.GetValue(node), DateTimeOffset.UtcNow, null, parsed.GetValue(note) ?? "drained"), ct));
+        return command;
+    }
+
     public static PucesCommand Remove(Tools tools)
     {
         var command = new PucesCommand("reopen", "Remove a window, by its number in puces pools: what it closed is open at once.", "puces pools reopen 3");

@@ -82,7 +82,7 @@ public static class JobFileReader
     }
 
     // A pipe or a device has no length: no more than the limit is ever read.
-    private static FieldError? ReadText(string file, out string text)
+    internal static FieldError? ReadText(string file, out string text)
     {
         text = "";
         using var stream = new FileStream(file, FileMode.Open, FileAccess.Read);

@@ -143,8 +143,17 @@ public sealed record SetSecret(string Value);
 /// <summary>Body of <c>PUT /api/v1/pools/{name}</c>. Nulls stand for what is found on the machine.</summary>
 /// <param name="Islands">Virtual devices of each node are joined by fast links, so many at a time; null for none.</param>
 /// <param name="Places">Node → where it stands, the nearest switch last, such as <c>n1</c> → <c>dc1/row2/rack7</c>.</param>
+/// <param name="Provider">What kind of place it is: <c>local</c> or <c>ssh</c>.</param>
+/// <param name="Term">How long an attempt goes on without a word from the daemon, such as <c>1h</c>.</param>
+/// <param name="Ssh">Of the ssh provider: its hosts, and how to reach them.</param>
 public sealed record SetPool(
-    int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null, int? Islands = null, IReadOnlyDictionary<string, string>? Places = null);
+    int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null, int? Islands = null, IReadOnlyDictionary<string, string>? Places = null,
+    string Provider = "local", string? Term = null, SshPool? Ssh = null);
+
+/// <summary>One thing that was tried when a pool was checked.</summary>
+/// <param name="IsGood">Null for something that works, and that a person should know of.</param>
+/// <param name="Hint">What to do about it.</param>
+public sealed record CheckView(string What, string Found, bool? IsGood = null, string? Hint = null);
 
 /// <summary>Body of <c>PUT /api/v1/projects/{name}</c>.</summary>
 /// <param name="Weight">Its share is to its sisters' as its weight is to theirs.</param>
@@ -203,6 +212,7 @@ public sealed record FieldError(string Path, string Message, int Line = 0, int C
 [JsonSerializable(typeof(SecretList))]
 [JsonSerializable(typeof(SetSecret))]
 [JsonSerializable(typeof(SetPool))]
+[JsonSerializable(typeof(CheckView))]
 [JsonSerializable(typeof(CloseNodes))]
 [JsonSerializable(typeof(WindowView))]
 [JsonSerializable(typeof(SetProject))]

@@ -53,8 +53,10 @@ public abstract record FromNode
     /// <summary>The node, and every rank on it that has not been acknowledged.</summary>
     /// <param name="MilliCpus">What the node found of itself.</param>
     /// <param name="Limits"><c>cgroup1</c>, <c>cgroup2</c> or <c>none</c>: how CPU and memory limits are kept.</param>
+    /// <param name="Address">Where other nodes reach it: what it was told, or where this connection came in; null where neither is known.</param>
     public sealed record Hello(
-        string Version, IReadOnlyList<Device> Devices, int MilliCpus, long Memory, string Limits, IReadOnlyList<RankReport> Ranks) : FromNode;
+        string Version, IReadOnlyList<Device> Devices, int MilliCpus, long Memory, string Limits, IReadOnlyList<RankReport> Ranks,
+        string? Address = null) : FromNode;
 
     /// <summary>A rank has changed.</summary>
     public sealed record Report(RankReport Rank) : FromNode;
@@ -124,16 +126,25 @@ public sealed record RankReport(
 /// <param name="EnforceLimits">Keep CPU and memory limits with cgroups; false on virtual nodes.</param>
 /// <param name="Term">How long the rank goes on without a word from the daemon; null for ever.</param>
 /// <param name="GpuShare">Thousandths of its one device that it may use; null where its devices are its own.</param>
+/// <param name="Restore">
+/// A checkpoint that an earlier attempt wrote on another node: SHA-256 of the packed folder or file, which is unpacked where the job saves
+/// itself unless it is there; null for none.
+/// </param>
 /// <param name="LogLimit">Bytes of log kept on the node; the oldest after the first segment are dropped beyond.</param>
 public sealed record RankOrder(
     JobId Job, int Number, int Rank, string JobName, string Project, IReadOnlyList<string> Hosts, int MasterPort,
     RunCommand Run, string? Setup, string? Workdir, IReadOnlyDictionary<string, string> Mounts,
     IReadOnlyDictionary<string, string> Env, IReadOnlyDictionary<string, string> Secrets,
     IReadOnlyList<Device> Devices, int MilliCpus, long Memory, bool EnforceLimits,
-    CheckpointSpec Checkpoint, TimeSpan? Limit, TimeSpan? Term, long LogLimit, int? GpuShare = null)
+    CheckpointSpec Checkpoint, TimeSpan? Limit, TimeSpan? Term, long LogLimit, int? GpuShare = null, PackedCheckpoint? Restore = null)
 {
     public string Tag => $"{Job}-{Number}.{Rank}";
 }
+
+/// <summary>A checkpoint that was brought away from its node.</summary>
+/// <param name="Name">Of the folder or file.</param>
+/// <param name="Blob">SHA-256 of the packed bytes, in lower-case hex.</param>
+public sealed record PackedCheckpoint(string Name, string Blob);
 
 /// <summary>JSON of the runner protocol.</summary>
 [JsonSourceGenerationOptions(

@@ -47,13 +47,16 @@ public abstract record Command
     public sealed record NodeGone(string Node) : Command;
 
     /// <summary>
-    /// The answer to <see cref="Effect.OpenPool"/>: the nodes of the pool as it was before are let go of, and nothing more comes from
-    /// them. What was told of its nodes before this is not believed: it may be of nodes that the pool no longer has.
+    /// The answer to <see cref="Effect.OpenPool"/>: the nodes of the pool that are declared otherwise now are let go of, and nothing more
+    /// comes from them. What was told of those before this is not believed: it may be of nodes that the pool no longer has.
     /// </summary>
     public sealed record PoolOpened(string Pool) : Command;
 
-    /// <summary>A pool was added or changed.</summary>
+    /// <summary>A pool was added or changed. Refused where a job is on a node that would be another or gone.</summary>
     public sealed record SetPool(Pool Pool) : Command;
+
+    /// <summary>A pool is no more. Refused where a job is on one of its nodes.</summary>
+    public sealed record RemovePool(string Name) : Command;
 
     /// <summary>
     /// A pool, or a node of it, is closed for a time. The number is the world's, and so is when it was announced: what is given of them is

@@ -29,7 +29,8 @@ public abstract record Change
     /// <summary>A new or changed job; the spec and the key come with the first.</summary>
     public sealed record JobSet(Job Job, ReadOnlyMemory<byte>? Spec = null, IdempotencyKey? Key = null) : Change;
     public sealed record AttemptSet(AttemptRecord Attempt) : Change;
-    public sealed record PoolSet(Pool Pool) : Change;
+    /// <param name="IsRemoved">It is no more.</param>
+    public sealed record PoolSet(Pool Pool, bool IsRemoved = false) : Change;
     /// <summary>Something that the engine wrote down to go by later; null where it may be forgotten.</summary>
     public sealed record NoteSet(string Key, string? Text) : Change;
     public sealed record SecretSet(string Name, ReadOnlyMemory<byte>? Encrypted, DateTimeOffset At) : Change;
@@ -62,6 +63,12 @@ public abstract record Effect
     /// <summary>The rank's verdict is stored: the node may forget it.</summary>
     public sealed record Acknowledge(AttemptId Attempt, int Rank, string Node) : Effect;
 
-    /// <summary>Let go of the pool's nodes as they were, answer with <see cref="Command.PoolOpened"/>, then go to its nodes as they are configured now.</summary>
+    /// <summary>
+    /// Let go of those nodes of the pool that are declared otherwise now or not at all, answer with <see cref="Command.PoolOpened"/>, then
+    /// go to those that are new. A node that is declared as before is left as it is.
+    /// </summary>
     public sealed record OpenPool(Pool Pool) : Effect;
+
+    /// <summary>Let go of all nodes of a pool that is no more.</summary>
+    public sealed record ClosePool(string Pool) : Effect;
 }

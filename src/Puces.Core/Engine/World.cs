@@ -17,8 +17,6 @@ public sealed partial class World
     private readonly SortedDictionary<string, Pool> _pools = new(StringComparer.Ordinal);
     private readonly Dictionary<UInt128, (JobId Job, long Body)> _keys = [];
     private readonly Queue<(DateTimeOffset At, UInt128 Key)> _keyAges = [];
-    // How often each pool was asked to be opened and has not answered yet.
-    private readonly Dictionary<string, int> _opening = new(StringComparer.Ordinal);
     private readonly Dictionary<Request, Request> _requests = [];
     private long _lastJob;
     private long _lastEvent;
@@ -45,7 +43,7 @@ public sealed partial class World
         (_lastJob, _lastEvent) = (lastJob, lastEvent);
         Recall(notes);
         foreach (var pool in pools) _pools[pool.Name] = pool;
-        foreach (var pool in _pools.Keys) _opening[pool] = 1;
+        foreach (var pool in _pools.Keys) _opening[pool] = new(1);
         foreach (var (key, job) in keys) Remember(key, job, now);
         var records = attempts.ToDictionary(a => a.Id);
         foreach (var stored in jobs)
@@ -109,6 +107,7 @@ public sealed partial class World
             case Command.SetProject c: return SetProject(c.Project, batch);
             case Command.RemoveProject c: return RemoveProject(c.Name, batch);
             case Command.SetPool c: return SetPool(c.Pool, batch);
+            case Command.RemovePool c: return RemovePool(c.Name, batch);
             case Command.SetSecret c: batch.Add(new Change.SecretSet(c.Name, c.Encrypted, batch.Now)); break;
         }
         return Answer.Taken;
@@ -151,60 +150,6 @@ public sealed partial class World
                 return new(Set(job with { State = stopping with { Reason = StopReason.Cancelled } }, batch));
             default:
                 return new(job, IsRepeat: true);
-        }
-    }
-
-    private Answer SetPool(Pool pool, Batch batch)
-    {
-        var busy = _attempts.Where(a => a.Value.Ranks.Any(r => r.Node.StartsWith(pool.Name + "/", StringComparison.Ordinal))).Select(a => a.Key).Order().ToList();
-        if (busy.Count > 0) return new(Error: $"pool {pool.Name} is held by job {busy[0]}{(busy.Count > 1 ? $" and {busy.Count - 1} more" : "")}: wait for them or cancel them, then change it");
-        foreach (var node in _holdings.Uses.Values.Where(u => u.Node.Pool == pool.Name).Select(u => u.Node.Id).ToList())
-        {
-            _holdings.Remove(node);
-            _grid.Remove(node);
-            batch.Nodes.Add(node);
-        }
-        _pools[pool.Name] = pool;
-        _opening[pool.Name] = _opening.GetValueOrDefault(pool.Name) + 1;
-        batch.Add(new Change.PoolSet(pool));
-        batch.Effects.Add(new Effect.OpenPool(pool));
-        return Answer.Taken;
-    }
-
-    private void PoolOpened(string pool)
-    {
-        var left = _opening.GetValueOrDefault(pool) - 1;
-        if (left > 0) _opening[pool] = left;
-        else _opening.Remove(pool);
-    }
-
-    private void NodeSeen(Command.NodeSeen c, Batch batch)
-    {
-        if (_opening.ContainsKey(c.Node.Pool)) return;
-        var was = _holdings.Find(c.Node.Id);
-        _grid.Set(c.Node);
-        Set(c.Node);
-        batch.Nodes.Add(c.Node.Id);
-        if (was?.IsUp != c.Node.IsUp)
-            batch.Say(c.Node.IsUp ? "node-up" : "node-down", c.Node.IsUp ? $"{c.Node.Id} is up" : $"{c.Node.Id} cannot be reached: {c.Node.Problem}");
-        if (c.Ranks is not null) Reconcile(c.Node.Id, c.Ranks, batch);
-    }
-
-    /// <summary>What ran there is gone with the node: this is evidence, where a node that cannot be reached is none.</summary>
-    private void NodeGone(string node, Batch batch)
-    {
-        var jobs = _holdings.JobsOn(node)?.ToList() ?? [];
-        if (_holdings.Find(node) is null && jobs.Count == 0) return;
-        _holdings.Remove(node);
-        _grid.Remove(node);
-        batch.Nodes.Add(node);
-        batch.Say("node-gone", $"{node} has left its pool");
-        foreach (var job in jobs)
-        {
-            var attempt = _jobs[job].Attempt;
-            var ranks = _attempts[job].Ranks;
-            for (var i = 0; i < ranks.Length; i++)
-                if (ranks[i].Node == node) RankOver(attempt, i, node, r => r.Evidence = "the node has left its pool", batch);
         }
     }
 

@@ -20,10 +20,13 @@ public sealed record Device(int Index, string Model, string Vendor, Memory Memor
 /// <param name="Place">
 /// Where it stands, the nearest switch last, such as <c>dc1/row2/rack7</c>; null where nobody said. Nodes of one place are near each other.
 /// </param>
+/// <param name="Address">
+/// Where other nodes reach it, for the rendezvous of a gang; null where all ranks stand on one machine.
+/// </param>
 /// <param name="IsUp">False while it cannot be reached: nothing new starts there; what runs there is not taken for dead.</param>
 public sealed record Node(
     string Id, string Pool, IReadOnlyList<Device> Devices, int MilliCpus, Memory Memory, bool IsVirtual, bool IsUp, DateTimeOffset Since, string? Problem = null,
-    string? Place = null);
+    string? Place = null, string? Address = null);
 
 /// <summary>The devices, CPUs and memory of one node that an attempt holds.</summary>
 /// <param name="OfDevice">Thousandths of its one device, the rest of which others may hold; zero where devices are held whole.</param>
@@ -40,22 +43,4 @@ public sealed record Allocation(IReadOnlyList<Share> Shares)
     public override string ToString() => string.Join(", ", Shares.Select(s =>
         s.Devices.Count == 0 ? s.Node : string.Create(CultureInfo.InvariantCulture,
             $"{s.Node} [{(s.OfDevice > 0 ? (s.OfDevice / 1000m).ToString("0.###", CultureInfo.InvariantCulture) + " of " : "")}{string.Join(",", s.Devices)}]")));
-}
-
-/// <summary>Capacity of one provider under one name, as configured.</summary>
-/// <param name="Provider">The provider's name; <c>local</c> now.</param>
-/// <param name="Nodes">Virtual nodes on this machine; one is the machine itself.</param>
-/// <param name="Gpus">Virtual devices of each node, such as <c>H100:8</c>; null uses those that are found.</param>
-/// <param name="Cpus">CPUs that each node says it has; null uses what is found.</param>
-/// <param name="Memory">Memory that each node says it has; null uses what is found.</param>
-/// <param name="Islands">Virtual devices of each node are joined by fast links, so many at a time; null for none.</param>
-/// <param name="Places">Node → where it stands, such as <c>n1</c> → <c>dc1/row2/rack7</c>.</param>
-public sealed record Pool(
-    string Name, string Provider = "local", int Nodes = 1, string? Gpus = null, double? Cpus = null, Memory? Memory = null, int? Islands = null,
-    IReadOnlyDictionary<string, string>? Places = null)
-{
-    /// <summary>What its nodes are called behind the pool's name: <c>host</c>, or <c>n1</c>, <c>n2</c> and so on.</summary>
-    public static IEnumerable<string> NodeNames(int nodes) => nodes == 1 ? ["host"] : Enumerable.Range(1, nodes).Select(i => string.Create(CultureInfo.InvariantCulture, $"n{i}"));
-
-    public bool IsVirtual => Nodes > 1 || Gpus is not null || Cpus is not null || Memory is not null;
 }

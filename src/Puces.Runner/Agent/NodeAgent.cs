@@ -89,8 +89,13 @@ internal sealed class NodeAgent : IDisposable
         var limits = Cgroups.Find();
         _outbox.Say(new FromNode.Hello(
             Program.Version, FoundDevices.All(), Environment.ProcessorCount * 1000, Memory(), limits.Word,
-            [.. _ranks.Values.OrderBy(r => r.Folder.Tag, StringComparer.Ordinal).Select(r => r.Report with { LogLength = LogReader.Length(r.Folder.Path) })]));
+            [.. _ranks.Values.OrderBy(r => r.Folder.Tag, StringComparer.Ordinal).Select(r => r.Report with { LogLength = LogReader.Length(r.Folder.Path) })], Address()));
     }
+
+    /// <summary>What its provider says, or the address at which sshd took this connection: there the daemon's side of the network reaches it.</summary>
+    private static string? Address() =>
+        Environment.GetEnvironmentVariable("PUCES_ADDRESS") is { Length: > 0 } told ? told
+            : Environment.GetEnvironmentVariable("SSH_CONNECTION")?.Split(' ') is [_, _, var own, _] ? own : null;
 
     private void Listen()
     {

@@ -17,18 +17,25 @@ internal sealed class Checkpoints
 
     public Checkpoints(RankOrder order, string work, string job)
     {
-        if (order.Checkpoint.Path is not { Length: > 0 } path)
-        {
-            Folder = Path.Combine(job, "checkpoint");
-            Files.MakeFolder(Folder);
-            return;
-        }
+        (Folder, _file) = Locate(order.Checkpoint.Path, work, job);
+        if (order.Checkpoint.Path is { Length: > 0 }) Directory.CreateDirectory(Folder);
+        else Files.MakeFolder(Folder);
+    }
+
+    /// <summary>Where a job of that <c>checkpoint.path</c> saves itself: the folder, and the file where it names one.</summary>
+    /// <param name="job">The job's folder on the node.</param>
+    public static (string Folder, string? File) Locate(string? path, string work, string job)
+    {
+        if (path is not { Length: > 0 }) return (Shared(job) ?? Path.Combine(job, "checkpoint"), null);
         var named = Path.GetFullPath(Path.Combine(work, path));
         var isFile = File.Exists(named) || !path.EndsWith('/') && !Directory.Exists(named) && Path.HasExtension(named);
-        _file = isFile ? named : null;
-        Folder = isFile ? Path.GetDirectoryName(named)! : named.TrimEnd('/');
-        Directory.CreateDirectory(Folder);
+        return isFile ? (Path.GetDirectoryName(named)!, named) : (named.TrimEnd('/'), null);
     }
+
+    // A folder that all nodes of the pool see. The root's name keeps several daemons apart.
+    private static string? Shared(string job) =>
+        Environment.GetEnvironmentVariable("PUCES_SHARED") is { Length: > 0 } shared
+            ? Path.Combine(shared, "puces", Path.GetFileName(Path.GetDirectoryName(Path.GetDirectoryName(job)))!, Path.GetFileName(job), "checkpoint") : null;
 
     /// <summary>What <c>PUCES_CHECKPOINT_DIR</c> says.</summary>
     public string Folder { get; }

@@ -141,6 +141,7 @@ internal sealed class RankRun : IDisposable
             Files.MakeFolder(_work);
             Unpack();
             _checkpoints = new(_order, _work, _job);
+            Restore();
             _report = _report with { Checkpoint = _checkpoints.Newest() };
             if (_order.EnforceLimits && (_group = RankGroup.Make(_rank.Name, _order.Memory, _order.MilliCpus)) is not null)
                 Files.TryWrite(_rank.Cgroups, Encoding.UTF8.GetBytes(string.Join('\n', _group.Folders)));
@@ -174,6 +175,18 @@ internal sealed class RankRun : IDisposable
         }
         turn.SetLength(0);
         turn.Write(Encoding.ASCII.GetBytes(_order.Number.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+    }
+
+    /// <summary>What an earlier attempt saved on another node. A checkpoint that is here already is left alone, whole or not: names are not used twice.</summary>
+    private void Restore()
+    {
+        if (_order.Restore is not { } restore || Path.Exists(Path.Combine(_checkpoints!.Folder, restore.Name))) return;
+        // Aside first: half a checkpoint under its own name could be taken for a whole one.
+        var aside = Path.Combine(_checkpoints.Folder, $".restoring-{_rank.Tag}");
+        Unpack(restore.Blob, $"checkpoint {restore.Name}", aside, restore.Name);
+        Directory.Move(Path.Combine(aside, restore.Name), Path.Combine(_checkpoints.Folder, restore.Name));
+        Directory.Delete(aside, recursive: true);
+        _log.Say($"Checkpoint {restore.Name} was brought from where the attempt before had saved it.");
     }
 
     private void Unpack(string blob, string what, string folder, string? only)

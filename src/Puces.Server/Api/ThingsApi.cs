@@ -2,15 +2,13 @@ using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http.Features;
 using Puces.Core.Contract;
 using Puces.Core.Engine;
-using Puces.Core.Fleet;
-using Puces.Core.Units;
 using Puces.Server.Auth;
 using Puces.Server.Blobs;
 using Puces.Server.Control;
 
 namespace Puces.Server.Api;
 
-/// <summary>Blobs, secrets, pools, and the daemon itself.</summary>
+/// <summary>Blobs, secrets, and the daemon itself.</summary>
 internal static partial class ThingsApi
 {
     private const int LongestSecret = 64 * 1024;
@@ -23,8 +21,6 @@ internal static partial class ThingsApi
         api.MapGet("/secrets", ListSecretsAsync).Produces<SecretList>().Refuses(503).WithName("listSecrets").WithSummary("Names of secrets; never their values.");
         api.MapPut("/secrets/{name}", SetSecretAsync).Accepts<SetSecret>("application/json").Produces(204).Refuses(400, 413, 415, 422, 503).WithName("setSecret").WithSummary("Set a secret.");
         api.MapDelete("/secrets/{name}", RemoveSecretAsync).Produces(204).Refuses(404, 503).WithName("removeSecret").WithSummary("Remove a secret.");
-        api.MapGet("/pools", PoolsAsync).Produces<PoolList>().Refuses().WithName("listPools").WithSummary("Pools, their nodes, and what is free.");
-        api.MapPut("/pools/{name}", SetPoolAsync).Accepts<SetPool>("application/json").Produces<PoolList>().Refuses(400, 404, 409, 413, 415, 422, 503).WithName("setPool").WithSummary("Configure a pool.");
         api.MapGet("/info", InfoAsync).Produces<ServerInfo>().Refuses().WithName("showServer").WithSummary("The daemon: version, store, checks.");
         api.MapPost("/shutdown", Shutdown).Produces(202).Refuses().WithName("stopServer").WithSummary("Stop the daemon; running jobs go on.");
     }
@@ -66,47 +62,6 @@ internal static partial class ThingsApi
         return Results.NoContent();
     }
 
-    private static Task PoolsAsync(HttpContext context, Live live) => Replies.JsonAsync(context, live.View.ShowPools(), ContractJson.Default.PoolList);
-
-    /// <exception cref="RequestException">There is no such pool.</exception>
-    public static void RequirePool(View view, string name)
-    {
-        if (!view.Pools.ContainsKey(name)) throw new RequestException(404, $"there is no pool {name}; there is {string.Join(", ", view.Pools.Keys)}", "puces pools, to see what there is");
-    }
-
-    private static async Task SetPoolAsync(HttpContext context, string name, Live live, Inbox inbox)
-    {
-        RequirePool(live.View, name);
-        var body = await Bodies.ReadAsync(context, ContractJson.Default.SetPool);
-        var errors = new List<FieldError>();
-        if (body.Nodes is < 1 or > 256) errors.Add(new("nodes", $"{body.Nodes}: write 1 to 256"));
-        if (body.Cpus is <= 0 or > 100_000) errors.Add(new("cpus", $"{body.Cpus}: write a number above 0"));
-        Memory? memory = null;
-        if (body.Memory is { } text)
-        {
-            if (Memory.TryParse(text, out var amount)) memory = amount;
-            else errors.Add(new("memory", $"\"{text}\": write an amount with a unit, such as 64GB"));
-        }
-        if (body.Gpus is { } gpus)
-        {
-            try { VirtualDevices.Of(gpus); }
-            catch (FormatException e) { errors.Add(new("gpus", e.Message)); }
-        }
-        if (body.Islands is < 1 or > 64) errors.Add(new("islands", $"{body.Islands}: write how many devices fast links join, 1 to 64"));
-        if (body is { Islands: not null, Gpus: null }) errors.Add(new("islands", "are found on the machine where the devices are: give gpus too, or leave them out"));
-        foreach (var (node, place) in body.Places ?? new Dictionary<string, string>())
-        {
-            if (!Pool.NodeNames(body.Nodes).Contains(node)) errors.Add(new("places", $"\"{node}\": write one of {string.Join(", ", Pool.NodeNames(body.Nodes).Take(10))}"));
-            if (!Place().IsMatch(place)) errors.Add(new("places", $"\"{place}\": write letters, digits, '.', '_' and '-', with '/' between, the nearest switch last, such as dc1/row2/rack7"));
-        }
-        if (errors.Count > 0) throw new RequestException(422, "the pool has mistakes", null, errors);
-        var pool = new Pool(name, "local", body.Nodes, body.Gpus, body.Cpus, memory, body.Islands, body.Places is { Count: > 0 } ? body.Places : null);
-        if ((await inbox.AskAsync(new Command.SetPool(pool))).Error is { } error) throw new RequestException(409, error);
-        // A node says hello within a moment; whoever asks for the pool next should see it.
-        for (var i = 0; i < 50 && live.View.Nodes.Values.Count(n => n.Node.Pool == name && n.Node.IsUp) < pool.Nodes; i++) await Task.Delay(100, context.RequestAborted);
-        await PoolsAsync(context, live);
-    }
-
     private static async Task InfoAsync(HttpContext context, Live live, Nodes nodes, Inbox inbox, ServerOptions options)
     {
         var view = live.View;
@@ -138,9 +93,6 @@ internal static partial class ThingsApi
         lifetime.StopApplication();
         return Results.Accepted();
     }
-
-    [GeneratedRegex("^[A-Za-z0-9._-]{1,64}(/[A-Za-z0-9._-]{1,64}){0,7}$")]
-    private static partial Regex Place();
 
     [GeneratedRegex("^[A-Z_][A-Z0-9_]{0,127}$")]
     private static partial Regex SecretName();

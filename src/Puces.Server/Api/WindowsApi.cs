@@ -18,7 +18,7 @@ internal static class WindowsApi
     private static async Task SetAsync(HttpContext context, string name, Live live, Inbox inbox, TimeProvider clock)
     {
         var view = live.View;
-        ThingsApi.RequirePool(view, name);
+        PoolsApi.Require(view, name);
         var body = await Bodies.ReadAsync(context, ContractJson.Default.CloseNodes);
         var errors = new List<FieldError>();
         var node = body.Node is not { } given ? null : given.StartsWith(name + "/", StringComparison.Ordinal) ? given : $"{name}/{given}";

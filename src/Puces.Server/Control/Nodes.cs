@@ -4,7 +4,7 @@ using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Fleet;
 using Puces.Core.Units;
-using Puces.Providers.Local;
+using Puces.Providers.Agents;
 using Puces.Server.Auth;
 using Puces.Server.Logs;
 using Puces.Server.Store;
@@ -15,18 +15,32 @@ namespace Puces.Server.Control;
 /// The daemon's side of all nodes: carries effects out, in order, and brings news to the inbox. What it knows it has from the store
 /// and from the nodes; it keeps nothing that a restart would miss.
 /// </summary>
-public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook logs, Orders orders, TimeProvider clock, ILogger<Nodes> logger) : INodeListener, IDisposable
+public sealed partial class Nodes(
+    ServerOptions options, PoolProviders providers, Carrier carrier, Inbox inbox, Live live, LogBook logs, Orders orders, TimeProvider clock,
+    ILogger<Nodes> logger) : INodeListener, IDisposable
 {
-    private readonly ConcurrentDictionary<string, (NodeLink Link, Pool Pool)> _links = new(StringComparer.Ordinal);
+    /// <summary>A node that we are connected with, or try to be.</summary>
+    private sealed record Open(NodeLink Link, Delivery Delivery, Pool Pool, string Declaration)
+    {
+        public async Task CloseAsync()
+        {
+            await Link.DisposeAsync();
+            await Delivery.DisposeAsync();
+        }
+    }
+
+    private readonly ConcurrentDictionary<string, Open> _links = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Node> _seen = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _unacknowledged = new(StringComparer.Ordinal);
     private Channel<Decided> _effects = Channel.CreateUnbounded<Decided>();
     private readonly HashSet<(Core.Jobs.AttemptId, int)> _refused = [];
     private Task _work = Task.CompletedTask;
     private CancellationTokenSource _ending = new();
+    private volatile IStore? _store;
 
     internal void Begin(IStore store, IReadOnlyList<Effect> effects)
     {
+        _store = store;
         _effects = Channel.CreateUnbounded<Decided>(new() { SingleReader = true });
         _ending.Dispose();
         _ending = new();
@@ -50,16 +64,14 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         _effects.Writer.TryComplete();
         await _ending.CancelAsync();
         await _work;
-        await Task.WhenAll(_links.Values.Select(l => l.Link.DisposeAsync().AsTask()));
+        await Task.WhenAll(_links.Values.Select(l => l.CloseAsync()));
+        _store = null;
         _links.Clear();
         _unacknowledged.Clear();
         logs.LetGo();
     }
 
     public void Dispose() => _ending.Dispose();
-
-    /// <summary>Folder in which a local node keeps its jobs.</summary>
-    public static string RootOf(ServerOptions options, string node) => Path.Combine(options.Data, "runner", node.Split('/')[1]);
 
     private async Task WorkAsync(IStore store, ChannelReader<Decided> effects, CancellationToken ending)
     {
@@ -89,9 +101,10 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
                 for (var rank = 0; rank < e.Allocation.Shares.Count; rank++) await StartAsync(store, e.Attempt, rank, e.Allocation, e.Limit, known, ending);
                 break;
             case Effect.StartRank e: await StartAsync(store, e.Attempt, e.Rank, e.Allocation, e.Limit, known, ending); break;
-            case Effect.Stop e: Send(e.Node, new ToNode.Stop(RankTag.Of(e.Attempt, e.Rank), e.Reason)); break;
+            case Effect.Stop e: Send(e.Node, RankTag.Of(e.Attempt, e.Rank), new ToNode.Stop(RankTag.Of(e.Attempt, e.Rank), e.Reason), breaks: true); break;
             case Effect.Acknowledge e: Acknowledge(e.Node, RankTag.Of(e.Attempt, e.Rank)); break;
-            case Effect.OpenPool e: await OpenAsync(e.Pool); break;
+            case Effect.OpenPool e: await OpenAsync(e.Pool.Name, e.Pool); break;
+            case Effect.ClosePool e: await OpenAsync(e.Pool, null); break;
         }
     }
 
@@ -105,13 +118,11 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         if (_seen.GetValueOrDefault(node)?.Since != known.GetValueOrDefault(node)?.Node.Since || _refused.Contains((attempt, rank))) return;
         try
         {
-            if (await orders.MakeAsync(store, attempt, rank, allocation, limit, DevicesOf(node), !open.Pool.IsVirtual) is { } order)
-            {
-                CrashPoint.Pass("before-start");
-                open.Link.Send(new ToNode.Start(order));
-                CrashPoint.Pass("after-start");
-            }
-            else Refuse("its spec is not in the store");
+            var restore = Carries(open) ? await carrier.NewestAsync(attempt.Job, rank) : null;
+            if (await orders.MakeAsync(store, attempt, rank, allocation, limit, [.. allocation.Shares.Select(s => _seen.GetValueOrDefault(s.Node))], open.Pool, restore) is not { } order)
+                Refuse("its spec is not in the store");
+            else if (open.Link.Shell.SharesBlobs) Start(order);
+            else open.Delivery.Start(order, () => Start(order), Refuse);
         }
         catch (Exception e) when (e is OrderException or SecretException)
         {
@@ -125,6 +136,13 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
             await StartAsync(store, attempt, rank, allocation, limit, known, ending);
         }
 
+        void Start(RankOrder order)
+        {
+            CrashPoint.Pass("before-start");
+            open.Link.Send(new ToNode.Start(order));
+            CrashPoint.Pass("after-start");
+        }
+
         void Refuse(string reason)
         {
             // An order for it that still waits here must not be carried out once the world counts it as over.
@@ -133,41 +151,57 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         }
     }
 
-    private IReadOnlyList<Device> DevicesOf(string node) => _seen.GetValueOrDefault(node)?.Devices ?? [];
+    /// <summary>Its checkpoints lie where no other node sees them.</summary>
+    private static bool Carries(Open open) => !open.Link.Shell.SharesBlobs && open.Pool.Ssh?.Shared is null;
 
-    private void Send(string node, ToNode message)
+    /// <summary>Says something of a rank to its node: after what was said of it before.</summary>
+    private void Send(string node, string tag, ToNode message, bool breaks = false)
     {
-        if (_links.TryGetValue(node, out var open)) open.Link.Send(message);
+        if (!_links.TryGetValue(node, out var open)) return;
+        if (open.Delivery.IsIdle) open.Link.Send(message);
+        else open.Delivery.Follow(tag, () => open.Link.Send(message), breaks);
     }
 
     /// <summary>A node may forget a rank once its verdict is stored and its log is here whole.</summary>
     private void Acknowledge(string node, string tag)
     {
         if (logs.IsComplete(tag)) Forget(node, tag);
-        else if (_unacknowledged.TryAdd(tag, node)) Send(node, new ToNode.Follow(tag, logs.Length(tag)));
+        else if (_unacknowledged.TryAdd(tag, node)) Send(node, tag, new ToNode.Follow(tag, logs.Length(tag)));
     }
 
-    private async Task OpenAsync(Pool pool)
+    /// <summary>Nodes that are declared as before are left as they are.</summary>
+    private async Task OpenAsync(string name, Pool? pool)
     {
+        var wanted = pool is null ? [] : pool.NodeNames().ToDictionary(n => $"{name}/{n}", pool.DeclarationOf, StringComparer.Ordinal);
         try
         {
-            foreach (var (node, open) in _links.Where(l => l.Value.Pool.Name == pool.Name).ToList())
+            foreach (var (node, open) in _links.Where(l => l.Value.Pool.Name == name && wanted.GetValueOrDefault(l.Key) != l.Value.Declaration).ToList())
             {
                 _links.TryRemove(node, out _);
-                await open.Link.DisposeAsync();
+                await open.CloseAsync();
             }
         }
         finally
         {
-            inbox.Tell(new Command.PoolOpened(pool.Name));
+            inbox.Tell(new Command.PoolOpened(name));
         }
-        foreach (var name in Pool.NodeNames(pool.Nodes))
-        {
-            var node = $"{pool.Name}/{name}";
-            var link = new NodeLink(node, options.Runner, RootOf(options, node), Path.Combine(options.Data, "blobs"), this, line => LogAgent(node, line));
-            _links[node] = (link, pool);
-            link.Start();
-        }
+        if (pool is null) return;
+        carrier.Sweep(live.View.Live.ContainsKey);
+        await using var provider = providers.Of(pool);
+        foreach (var lease in await provider.ObserveAsync(CancellationToken.None))
+            foreach (var machine in lease.Nodes)
+            {
+                var node = $"{name}/{machine.Name}";
+                if (_links.TryGetValue(node, out var kept))
+                {
+                    _links[node] = kept with { Pool = pool };
+                    continue;
+                }
+                var shell = provider.ShellTo(lease, machine);
+                var link = new NodeLink(node, shell, this, line => LogAgent(node, line));
+                _links[node] = new(link, new(shell, Path.Combine(options.Data, "blobs"), clock), pool, wanted[node]);
+                link.Start();
+            }
     }
 
     public ValueTask HelloAsync(string node, FromNode.Hello hello)
@@ -178,10 +212,10 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
         var seen = _seen[node] = new(
             node, pool.Name, devices, pool.Cpus is { } cpus ? (int)(cpus * 1000) : hello.MilliCpus,
             pool.Memory ?? new Memory(hello.Memory), pool.IsVirtual, true, clock.GetUtcNow(),
-            Place: pool.Places?.GetValueOrDefault(node[(pool.Name.Length + 1)..]));
+            Place: pool.Places?.GetValueOrDefault(node[(pool.Name.Length + 1)..]), Address: hello.Address);
         // Before the engine hears of them: a log that is on its way must not look settled.
         foreach (var rank in hello.Ranks)
-            if (!logs.IsComplete(rank.Tag)) open.Link.Send(new ToNode.Follow(rank.Tag, logs.Length(rank.Tag)));
+            if (!logs.IsComplete(rank.Tag)) Send(node, rank.Tag, new ToNode.Follow(rank.Tag, logs.Length(rank.Tag)));
         // A verdict whose log is on its way comes once more after it: until then, for the engine, the rank runs.
         inbox.Tell(new Command.NodeSeen(seen, [.. hello.Ranks.Select(r => r.Phase < RankPhase.Ended || logs.IsComplete(r.Tag) ? r : r with { Phase = RankPhase.Run, Verdict = null })]));
         return default;
@@ -191,6 +225,7 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
     {
         if (_links.TryGetValue(node, out var open))
         {
+            open.Delivery.Forget();
             var last = _seen.GetValueOrDefault(node) ?? new(node, open.Pool.Name, [], 0, default, open.Pool.IsVirtual, false, default);
             inbox.Tell(new Command.NodeSeen(last with { IsUp = false, Since = clock.GetUtcNow(), Problem = why }));
         }
@@ -199,8 +234,31 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
 
     public ValueTask ReportAsync(string node, RankReport rank)
     {
-        if (RankTag.TryParse(rank.Tag, out var attempt, out var number)) inbox.Tell([.. World.News(rank, attempt, number, node)]);
+        if (RankTag.TryParse(rank.Tag, out var attempt, out var number))
+        {
+            if (rank.Checkpoint is { } checkpoint) Fetch(node, attempt, number, checkpoint);
+            inbox.Tell([.. World.News(rank, attempt, number, node)]);
+        }
         return default;
+    }
+
+    /// <summary>Brings a checkpoint home from where it would be lost with its node.</summary>
+    private void Fetch(string node, Core.Jobs.AttemptId attempt, int rank, string checkpoint)
+    {
+        if (!_links.TryGetValue(node, out var open) || !Carries(open) || _store is not { } store) return;
+        _ = FetchAsync();
+
+        async Task FetchAsync()
+        {
+            try
+            {
+                carrier.Fetch(open.Link.Shell, attempt, rank, checkpoint, await Orders.CheckpointPathAsync(store, attempt.Job, _ending.Token), _ending.Token);
+            }
+            catch (Exception e) when (e is StoreException or OperationCanceledException or ObjectDisposedException)
+            {
+                // It is said again with the rank's next report.
+            }
+        }
     }
 
     public ValueTask LogAsync(string node, FromNode.Log log)
@@ -218,14 +276,14 @@ public sealed partial class Nodes(ServerOptions options, Inbox inbox, LogBook lo
     private void Forget(string node, string tag)
     {
         CrashPoint.Pass("before-acknowledge");
-        Send(node, new ToNode.Acknowledge(tag));
+        Send(node, tag, new ToNode.Acknowledge(tag));
         logs.Forget(tag);
     }
 
     private async Task FollowLaterAsync(string node, string tag, long offset)
     {
         await Task.Delay(TimeSpan.FromSeconds(1), clock);
-        Send(node, new ToNode.Follow(tag, offset));
+        Send(node, tag, new ToNode.Follow(tag, offset));
     }
 
     public ValueTask GoneAsync(string node, string tag)

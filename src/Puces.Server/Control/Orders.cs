@@ -24,8 +24,10 @@ public sealed class Orders(SecretBox secrets)
     /// <summary>What was submitted, from what the store keeps of it.</summary>
     public static SubmitJob Read(byte[] stored) => JsonSerializer.Deserialize(stored, ContractJson.Default.SubmitJob)!;
 
+    /// <param name="nodes">Those of the allocation, in rank order, as they were last seen.</param>
+    /// <param name="restore">A checkpoint of this rank that may not be on its node.</param>
     internal async Task<RankOrder?> MakeAsync(
-        IStore store, AttemptId attempt, int rank, Allocation allocation, TimeSpan? limit, IReadOnlyList<Device> devices, bool enforceLimits)
+        IStore store, AttemptId attempt, int rank, Allocation allocation, TimeSpan? limit, IReadOnlyList<Node?> nodes, Pool pool, PackedCheckpoint? restore)
     {
         if (!_recent.TryRemove(attempt.Job, out var submitted))
         {
@@ -43,11 +45,16 @@ public sealed class Orders(SecretBox secrets)
             values[name] = secrets.Open(name, sealedValue);
         }
         return new(
-            attempt.Job, attempt.Number, rank, spec.Name, spec.Project, [.. allocation.Shares.Select(_ => "127.0.0.1")], Port(attempt),
+            attempt.Job, attempt.Number, rank, spec.Name, spec.Project, [.. nodes.Select(n => n?.Address ?? "127.0.0.1")], Port(attempt),
             spec.Run, spec.Setup, submitted.Workdir, submitted.Mounts ?? new Dictionary<string, string>(), spec.Env ?? new Dictionary<string, string>(), values,
-            [.. devices.Where(d => share.Devices.Contains(d.Index))], share.MilliCpus, share.Memory.Bytes, enforceLimits,
-            spec.Checkpoint ?? new CheckpointSpec(), limit, null, LogLimit, share.OfDevice > 0 ? share.OfDevice : null);
+            [.. (nodes[rank]?.Devices ?? []).Where(d => share.Devices.Contains(d.Index))], share.MilliCpus, share.Memory.Bytes, !pool.IsVirtual,
+            spec.Checkpoint ?? new CheckpointSpec(), limit, pool.Provider == "local" ? pool.Term : pool.Term ?? Pool.DefaultTerm, LogLimit,
+            share.OfDevice > 0 ? share.OfDevice : null, restore);
     }
+
+    /// <summary>Where a job saves itself, as its file says; null where it says nothing, or nothing is known of it.</summary>
+    internal static async Task<string?> CheckpointPathAsync(IStore store, JobId job, CancellationToken ct) =>
+        await store.SpecAsync(job, ct) is { } stored ? Read(stored).Spec.Checkpoint?.Path : null;
 
     /// <summary>A port for the rendezvous, outside of Linux's range for outgoing connections (32768 to 60999).</summary>
     private static int Port(AttemptId attempt) => 20_000 + (int)((attempt.Job.Value * 7 + attempt.Number) % 12_000);

@@ -86,7 +86,7 @@ public sealed record View(
                     else live[job.Id] = job;
                     break;
                 case Change.AttemptSet { Attempt: var attempt }: attempts[attempt.Id.Job] = attempt; break;
-                case Change.PoolSet { Pool: var pool }: pools = pools.SetItem(pool.Name, pool); break;
+                case Change.PoolSet { Pool: var pool } set: pools = set.IsRemoved ? pools.Remove(pool.Name) : pools.SetItem(pool.Name, pool); break;
                 case Change.NoteSet { Key: var key, Text: var text }:
                     if (text is null) notes.Remove(key);
                     else notes[key] = text;

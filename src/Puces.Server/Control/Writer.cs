@@ -7,7 +7,7 @@ namespace Puces.Server.Control;
 /// The one writer: applies what waits, stores it in one transaction, and only then answers and releases effects. If a commit fails
 /// it throws the world away and begins again from what is stored.
 /// </summary>
-public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live, Nodes nodes, ServerFile server, TimeProvider clock, ILogger<Writer> log) : BackgroundService
+public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live, Nodes nodes, PoolProviders providers, ServerFile server, TimeProvider clock, ILogger<Writer> log) : BackgroundService
 {
     private static readonly TimeSpan[] Pauses = [.. new[] { 0.2, 1, 2, 5, 10 }.Select(TimeSpan.FromSeconds)];
 
@@ -55,6 +55,7 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
             inbox.FailAll(new StoreException("the daemon begins again from its store"));
             inbox.ClosedBecause = null;
             LogLeads(store.Description, stored.LiveJobs.Count);
+            providers.Instance = await InstanceAsync(store, stored, life.Token);
             nodes.Begin(store, world.Resume());
             if (stored.Pools.Count == 0) inbox.Tell(new Command.SetPool(options.FirstPool));
             await LoopAsync(world, store, life.Token);
@@ -71,6 +72,16 @@ public sealed partial class Writer(ServerOptions options, Inbox inbox, Live live
             await nodes.EndAsync();
             _arrival = null;
         }
+    }
+
+    /// <summary>A name that no other daemon's store has, given once.</summary>
+    private static async Task<string> InstanceAsync(IStore store, Stored stored, CancellationToken ct)
+    {
+        const string key = "instance";
+        if (stored.Notes.FirstOrDefault(n => n.Key == key).Value is { Length: > 0 } given) return given;
+        var made = Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(6));
+        await store.CommitAsync([new Change.NoteSet(key, made)], [], ct);
+        return made;
     }
 
     private async Task LoopAsync(World world, IStore store, CancellationToken ct)

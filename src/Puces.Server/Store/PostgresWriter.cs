@@ -94,8 +94,13 @@ internal sealed class PostgresWriter(NpgsqlConnection connection, long epoch)
     private void AddRest(NpgsqlBatch batch)
     {
         foreach (var set in _writes.Pools)
-            Add(batch, "INSERT INTO pools (name, record) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET record = excluded.record",
-                One(Column.Of(set.Pool.Name)), One(JsonSerializer.Serialize(set.Pool, EngineJson.Stored.Pool)));
+        {
+            if (set.IsRemoved)
+                Add(batch, "DELETE FROM pools WHERE name = $1", One(Column.Of(set.Pool.Name)));
+            else
+                Add(batch, "INSERT INTO pools (name, record) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET record = excluded.record",
+                    One(Column.Of(set.Pool.Name)), One(JsonSerializer.Serialize(set.Pool, EngineJson.Stored.Pool)));
+        }
         foreach (var set in _writes.Notes)
         {
             if (set.Text is { } text)

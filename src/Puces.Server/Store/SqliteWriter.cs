@@ -15,7 +15,7 @@ internal sealed class SqliteWriter : IDisposable
     private readonly Writes _writes = new();
     private readonly ArrayBufferWriter<byte> _buffer = new(4096);
     private readonly Utf8JsonWriter _json;
-    private readonly SqliteCommand _begin, _commit, _rollback, _newJob, _changedJob, _spec, _key, _attempt, _event, _pool, _secret, _noSecret, _note, _noNote, _numbers;
+    private readonly SqliteCommand _begin, _commit, _rollback, _newJob, _changedJob, _spec, _key, _attempt, _event, _pool, _noPool, _secret, _noSecret, _note, _noNote, _numbers;
 
     public SqliteWriter(SqliteConnection connection)
     {
@@ -39,6 +39,7 @@ internal sealed class SqliteWriter : IDisposable
             """, 3);
         _event = Prepare("INSERT INTO events (seq, at, kind, text, job, project) VALUES ($1, $2, $3, $4, $5, $6)", 6);
         _pool = Prepare("INSERT INTO pools (name, record) VALUES ($1, CAST($2 AS TEXT)) ON CONFLICT (name) DO UPDATE SET record = excluded.record", 2);
+        _noPool = Prepare("DELETE FROM pools WHERE name = $1", 1);
         _secret = Prepare("""
             INSERT INTO secrets (name, data, changed) VALUES ($1, $2, $3)
             ON CONFLICT (name) DO UPDATE SET data = excluded.data, changed = excluded.changed
@@ -88,7 +89,11 @@ internal sealed class SqliteWriter : IDisposable
             Run(_attempt, attempt.Id.Job.Value, (long)attempt.Id.Number, Json(attempt, EngineJson.Stored.AttemptRecord));
         foreach (var e in events)
             Run(_event, e.Seq, Column.Of(e.At), Column.Of(e.Kind), Column.Of(e.Text), e.Job?.Value, e.Project is { } project ? Column.Of(project) : null);
-        foreach (var set in _writes.Pools) Run(_pool, Column.Of(set.Pool.Name), Json(set.Pool, EngineJson.Stored.Pool));
+        foreach (var set in _writes.Pools)
+        {
+            if (set.IsRemoved) Run(_noPool, Column.Of(set.Pool.Name));
+            else Run(_pool, Column.Of(set.Pool.Name), Json(set.Pool, EngineJson.Stored.Pool));
+        }
         foreach (var set in _writes.Notes)
         {
             if (set.Text is { } text) Run(_note, Column.Of(set.Key), Column.Of(text));

@@ -15,7 +15,7 @@ public sealed class SimulatedDaemon
     private readonly ulong _seed;
     private readonly List<Letter> _inbox = [];
     private readonly Queue<(Effect Effect, long Hello)> _effects = [];
-    private readonly HashSet<string> _open = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Pool> _open = new(StringComparer.Ordinal);
     private readonly HashSet<string> _refused = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Node> _seen = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> _connected = new(StringComparer.Ordinal);
@@ -37,7 +37,7 @@ public sealed class SimulatedDaemon
     public int Work => _effects.Count;
 
     /// <summary>Whether it wants to be connected with the pool's nodes.</summary>
-    public bool IsOpen(string pool) => _open.Contains(pool);
+    public bool IsOpen(string pool) => _open.ContainsKey(pool);
 
     public bool IsConnected(string node) => _connected.ContainsKey(node);
 
@@ -124,7 +124,13 @@ public sealed class SimulatedDaemon
         switch (effect)
         {
             case Effect.OpenPool open:
-                _open.Add(open.Pool.Name);
+                // Nodes that are declared as before are left as they are; here that is all of them, or none.
+                if (_open.TryGetValue(open.Pool.Name, out var was) && was == open.Pool)
+                {
+                    Tell(new Command.PoolOpened(open.Pool.Name));
+                    break;
+                }
+                _open[open.Pool.Name] = open.Pool;
                 foreach (var node in _connected.Keys.Where(n => n.StartsWith(open.Pool.Name + "/", StringComparison.Ordinal)).ToList()) _connected.Remove(node);
                 send(open);
                 Tell(new Command.PoolOpened(open.Pool.Name));

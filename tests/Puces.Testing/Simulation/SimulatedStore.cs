@@ -43,6 +43,7 @@ public sealed class SimulatedStore
                     break;
                 case Change.NoteSet { Text: null } note: _notes.Remove(note.Key); break;
                 case Change.NoteSet note: _notes[note.Key] = note.Text; break;
+                case Change.PoolSet { IsRemoved: true, Pool: var gone }: _pools.Remove(gone.Name); break;
                 case Change.PoolSet { Pool: var pool }: _pools[pool.Name] = JsonSerializer.Serialize(pool, EngineJson.Stored.Pool); break;
             }
         }

@@ -1,5 +1,6 @@
 using Puces.Core.Contract;
 using Puces.Core.Engine;
+using Puces.Core.Fleet;
 using Puces.Core.Jobs;
 
 namespace Puces.Testing.Simulation;
@@ -102,7 +103,7 @@ public sealed class Simulation
             case 8: if (node.Line is { Count: > 1 } said && said[^1] is FromNode.Report or FromNode.Gone) said.Add(said[_luck.Between(1, said.Count - 1)]); break;
             case 9: if (_under[node.Id] is { Count: > 0 } sent) sent.Insert(_luck.Below(sent.Count), sent[0]); break;
             case 10: if (_luck.Chance(15)) Leave(node); break;
-            default: if (_luck.Chance(30)) _daemon?.Tell(new Command.SetPool(_scenario.Pools[0])); break;
+            default: if (_luck.Chance(30)) _daemon?.Tell(new Command.SetPool(_scenario.Pools[0] with { Term = _luck.Chance(50) ? Pool.DefaultTerm : null })); break;
         }
     }
 

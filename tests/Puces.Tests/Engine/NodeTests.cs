@@ -180,7 +180,7 @@ public sealed class NodeTests
     {
         _cluster.Apply(new Command.SetPool(new("attic")), new Command.PoolOpened("attic"));
         _cluster.Node("attic/host", gpus: 2, model: "L4");
-        _cluster.Apply(new Command.SetPool(new("attic", Nodes: 2)), new Command.SetPool(new("attic", Nodes: 3)));
+        _cluster.Apply(new Command.SetPool(new("attic", Nodes: 2)), new Command.SetPool(new("attic", Nodes: 3, Cpus: 8)));
         _cluster.Node("attic/host", gpus: 2, model: "L4");
         _cluster.Apply(new Command.PoolOpened("attic"));
         _cluster.Node("attic/n2", gpus: 2, model: "L4");
@@ -196,11 +196,47 @@ public sealed class NodeTests
     {
         var (first, _) = (_cluster.Submit(gpus: 1), _cluster.Submit(gpus: 1));
         _cluster.TakeEffects();
-        Assert.Equal("pool office is held by job 1 and 1 more: wait for them or cancel them, then change it", _cluster.Apply(new Command.SetPool(new("office", Nodes: 2)))[0].Error);
+        Assert.Equal("office/a is held by job 1 and 1 more: wait for them, or drain it (puces pools drain office --node a), then change the pool", _cluster.Apply(new Command.SetPool(new("office", Nodes: 2)))[0].Error);
         _cluster.Exits(first);
-        Assert.StartsWith("pool office is held by job 2:", _cluster.Apply(new Command.SetPool(new("office")))[0].Error);
+        Assert.StartsWith("office/a is held by job 2:", _cluster.Apply(new Command.SetPool(new("office")))[0].Error);
         Assert.Empty(_cluster.World.Pools);
         Assert.Null(_cluster.Apply(new Command.SetPool(new("off")))[0].Error);
         Assert.Single(_cluster.World.Nodes);
     }
+
+    [Fact]
+    public void Nodes_that_are_declared_as_before_do_not_notice_that_their_pool_is_changed()
+    {
+        var id = _cluster.Apply(new Command.SetPool(Hosts("a", "b")), new Command.PoolOpened("lab")).Count;
+        _cluster.Node("lab/a", gpus: 4, model: "L4").Node("lab/b", gpus: 4, model: "L4");
+        var job = _cluster.Submit(gpus: 4, model: "L4");
+        Assert.Equal("lab/a", _cluster[job].State.Held!.Shares[0].Node);
+        Assert.Null(_cluster.Apply(new Command.SetPool(Hosts("a", "c")))[0].Error);
+        Assert.Equal(["lab/a", "office/a"], _cluster.World.Nodes.Keys.Order());
+        // Of the node that stays, news is believed before the pool is open; of the others it is not.
+        _cluster.Node("lab/a", gpus: 2, model: "L4").Node("lab/c", gpus: 4, model: "L4");
+        Assert.Equal((2, 2, false), (id, _cluster.World.Nodes["lab/a"].Node.Devices.Count, _cluster.World.Nodes.ContainsKey("lab/c")));
+        Assert.StartsWith("lab/a is held by job 1:", _cluster.Apply(new Command.SetPool(Hosts("c")))[0].Error);
+    }
+
+    [Fact]
+    public void A_pool_is_removed_with_its_windows_unless_a_job_is_on_it()
+    {
+        _cluster.Apply(new Command.SetPool(Hosts("a")), new Command.PoolOpened("lab"));
+        _cluster.Node("lab/a", gpus: 4, model: "L4");
+        var job = _cluster.Submit(gpus: 4, model: "L4");
+        Assert.StartsWith("lab/a is held by job 1:", _cluster.Apply(new Command.RemovePool("lab"))[0].Error);
+        _cluster.Exits(job);
+        _cluster.Apply(new Command.SetWindow(new(0, "lab", "drained", default, From: _cluster.Now)));
+        Assert.Null(_cluster.Apply(new Command.RemovePool("lab"))[0].Error);
+        Assert.Contains(new Effect.ClosePool("lab"), _cluster.TakeEffects());
+        Assert.Equal(["office/a"], _cluster.World.Nodes.Keys);
+        // The same name again is open at once.
+        _cluster.Apply(new Command.PoolOpened("lab"), new Command.SetPool(Hosts("a")), new Command.PoolOpened("lab"));
+        _cluster.Node("lab/a", gpus: 4, model: "L4");
+        Assert.Equal("lab/a", _cluster[_cluster.Submit(gpus: 1, model: "L4")].State.Held!.Shares[0].Node);
+        Assert.Equal("there is no pool attic", _cluster.Apply(new Command.RemovePool("attic"))[0].Error);
+    }
+
+    private static Pool Hosts(params string[] names) => new("lab", "ssh", Ssh: new([.. names.Select(n => new SshHost(n))]));
 }

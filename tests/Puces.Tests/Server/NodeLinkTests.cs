@@ -2,6 +2,10 @@ using System.Diagnostics;
 using System.Text;
 using System.Threading.Channels;
 using Puces.Core.Contract;
+using Puces.Core.Fleet;
+using Puces.Core.Market;
+using Puces.Providers;
+using Puces.Providers.Agents;
 using Puces.Providers.Local;
 using Puces.Testing;
 using Puces.Tests.Runner;
@@ -15,9 +19,15 @@ public sealed class NodeLinkTests : RunnerSuite
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
+    private INodeShell Shell(string program)
+    {
+        var lease = new Lease(new("host"), LeaseState.Ready, [new(Path.GetFileName(Root))]);
+        return new LocalProvider(new Pool("local"), program, Path.GetDirectoryName(Root)!, Path.Combine(Root, "blobs"), TimeProvider.System).ShellTo(lease, lease.Nodes[0]);
+    }
+
     private NodeLink Link(Listener listener, string? program = null)
     {
-        var link = new NodeLink("local/host", program ?? RunnerProcess.Program, Root, Path.Combine(Root, "blobs"), listener, _ => { });
+        var link = new NodeLink("local/host", Shell(program ?? RunnerProcess.Program), listener, _ => { });
         link.Start();
         return link;
     }

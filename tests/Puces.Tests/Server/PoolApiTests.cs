@@ -63,7 +63,7 @@ public sealed class PoolApiTests(SharedDaemon daemon) : IClassFixture<SharedDaem
         await SetAsync(Two);
         var held = await daemon.HoldAllAsync(Ct);
         var refused = await SetAsync("""{"nodes": 1}""");
-        Assert.Equal((409, $"pool local is held by job {held.Id}: wait for them or cancel them, then change it"), (refused.Status, refused.Problem.Title));
+        Assert.Equal((409, $"local/n1 is held by job {held.Id}: wait for them, or drain it (puces pools drain local --node n1), then change the pool"), (refused.Status, refused.Problem.Title));
         Assert.Equal(16, (await daemon.GetAsync("api/v1/pools", ContractJson.Default.PoolList, Ct)).Pools[0].Devices);
     }
 

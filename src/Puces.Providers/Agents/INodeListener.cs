@@ -1,6 +1,6 @@
 using Puces.Core.Contract;
 
-namespace Puces.Providers.Local;
+namespace Puces.Providers.Agents;
 
 /// <summary>Hears what a node says. The calls for one node come one after another, each awaited, in the order of the news.</summary>
 public interface INodeListener

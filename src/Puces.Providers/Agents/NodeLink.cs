@@ -1,24 +1,24 @@
-using System.ComponentModel;
 using Puces.Core.Contract;
 
-namespace Puces.Providers.Local;
+namespace Puces.Providers.Agents;
 
 /// <summary>
 /// The connection to a node's agent, kept open: an agent that ends is reported and started again. Attempts outlive it on both sides,
 /// so that nothing is lost by an end: the next <see cref="FromNode.Hello"/> says what is there.
 /// </summary>
-public sealed class NodeLink(string node, string runnerPath, string root, string blobs, INodeListener listener, Action<string> log) : IAsyncDisposable
+public sealed class NodeLink(string node, INodeShell shell, INodeListener listener, Action<string> log) : IAsyncDisposable
 {
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(30), Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan[] Pauses = [.. ((double[])[0.2, 0.5, 1, 2, 5]).Select(TimeSpan.FromSeconds)];
 
     private readonly CancellationTokenSource _stopping = new();
     private Task _running = Task.CompletedTask;
-    private volatile AgentProcess? _agent;
+    private volatile AgentConnection? _agent;
     private volatile bool _isUp;
     private bool _isDisposed;
 
     public string Node => node;
+    public INodeShell Shell => shell;
 
     /// <summary>The agent has said hello, and is there as far as we know.</summary>
     public bool IsUp => _isUp;
@@ -59,18 +59,22 @@ public sealed class NodeLink(string node, string runnerPath, string root, string
     /// <summary>One connection, from its start to its end; answers why it ended.</summary>
     private async Task<string> ConnectAsync()
     {
-        AgentProcess agent;
+        AgentConnection agent;
         try
         {
-            agent = AgentProcess.Start(runnerPath, root, blobs, line => log($"{node}: {line}"));
+            agent = await AgentConnection.OpenAsync(shell, line => log($"{node}: {line}"), _stopping.Token);
         }
-        catch (Exception e) when (e is Win32Exception or InvalidOperationException or IOException)
+        catch (ProviderException e)
+        {
+            return e.Hint is { } hint ? $"{e.Message} ({hint})" : e.Message;
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
         {
             return $"its agent cannot be started: {e.Message}";
         }
         _agent = agent;
         var error = default(string);
-        using (agent)
+        await using (agent)
         await using (_stopping.Token.Register(() => _ = agent.HangUpAsync()))
         {
             try

@@ -1,61 +1,50 @@
 using System.Buffers;
-using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Text.Json;
 using System.Threading.Channels;
 using Puces.Core.Contract;
 
-namespace Puces.Providers.Local;
+namespace Puces.Providers.Agents;
 
 /// <summary>One agent, from its start to the end of its connection.</summary>
-internal sealed class AgentProcess : IDisposable
+internal sealed class AgentConnection : IAsyncDisposable
 {
     private const int Longest = 64 << 20, Plenty = 256 * 1024;
     private static readonly TimeSpan PingEvery = TimeSpan.FromSeconds(10), Patience = TimeSpan.FromSeconds(60), Farewell = TimeSpan.FromSeconds(2);
 
-    private readonly Process _process;
+    private readonly INodeProcess _process;
     private readonly Channel<ToNode> _outgoing = Channel.CreateUnbounded<ToNode>(new() { SingleReader = true });
     private readonly CancellationTokenSource _ended = new();
     private readonly Lazy<Task> _end;
     private readonly Task _writing, _pinging, _complaining;
     private long _listeningSince = long.MaxValue;
+    private volatile string? _lastError;
 
-    private AgentProcess(Process process, Action<string> log)
+    private AgentConnection(INodeProcess process, Action<string> log)
     {
         _process = process;
-        Id = process.Id;
+        Id = process.ProcessId;
         _end = new(CloseAsync);
         _writing = WriteAsync();
         _pinging = PingAsync();
         _complaining = RelayErrorsAsync(log);
     }
 
-    public int Id { get; }
+    /// <summary>The process of this machine that it is, or that leads to it.</summary>
+    public int? Id { get; }
 
     /// <summary>Why this side has given the agent up; null where it has not.</summary>
     public string? GivenUp { get; private set; }
 
-    public static AgentProcess Start(string runnerPath, string root, string blobs, Action<string> log)
-    {
-        var isLibrary = runnerPath.EndsWith(".dll", StringComparison.Ordinal);
-        var start = new ProcessStartInfo(isLibrary ? "dotnet" : runnerPath)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            UseShellExecute = false,
-        };
-        foreach (var argument in isLibrary ? [runnerPath, "agent"] : (string[])["agent"]) start.ArgumentList.Add(argument);
-        foreach (var argument in (string[])["--root", root, "--blobs", blobs]) start.ArgumentList.Add(argument);
-        return new(Process.Start(start) ?? throw new InvalidOperationException($"{runnerPath} did not start"), log);
-    }
+    /// <exception cref="ProviderException">The node cannot be reached.</exception>
+    public static async Task<AgentConnection> OpenAsync(INodeShell shell, Action<string> log, CancellationToken ct) => new(await shell.StartAsync(["agent"], ct), log);
 
     public void Send(ToNode message) => _outgoing.Writer.TryWrite(message);
 
     /// <summary>What the agent says, until the connection ends.</summary>
     public async Task ListenAsync(Func<FromNode, ValueTask> hear, Func<string, ValueTask> misheard)
     {
-        var reader = PipeReader.Create(_process.StandardOutput.BaseStream, new(bufferSize: 64 * 1024, minimumReadSize: 4096));
+        var reader = PipeReader.Create(_process.Output, new(bufferSize: 64 * 1024, minimumReadSize: 4096));
         try
         {
             while (true)
@@ -90,7 +79,8 @@ internal sealed class AgentProcess : IDisposable
         await _pinging;
         await _writing;
         await _complaining.WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return GivenUp ?? (_process.ExitCode == 0 ? "its agent went" : $"its agent ended with exit code {_process.ExitCode}");
+        var code = await _process.WaitAsync(CancellationToken.None);
+        return GivenUp ?? (code == 0 ? "its agent went" : $"its agent ended with exit code {code}{(_lastError is { } said ? ": " + said : "")}");
     }
 
     /// <summary>Ends the connection; when this is done the process is no more.</summary>
@@ -102,21 +92,21 @@ internal sealed class AgentProcess : IDisposable
         await _ended.CancelAsync();
         try
         {
-            _process.StandardInput.BaseStream.Close();
+            _process.Input.Close();
             using var patience = new CancellationTokenSource(Farewell);
-            await _process.WaitForExitAsync(patience.Token);
+            await _process.WaitAsync(patience.Token);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
-            Kill();
-            await _process.WaitForExitAsync(CancellationToken.None);
+            _process.Kill();
+            await _process.WaitAsync(CancellationToken.None);
         }
     }
 
-    public void Dispose()
+    public ValueTask DisposeAsync()
     {
         _ended.Dispose();
-        _process.Dispose();
+        return _process.DisposeAsync();
     }
 
     private static (FromNode? Message, string? Error) Parse(ReadOnlySequence<byte> line)
@@ -135,7 +125,7 @@ internal sealed class AgentProcess : IDisposable
 
     private async Task WriteAsync()
     {
-        var stream = _process.StandardInput.BaseStream;
+        var stream = _process.Input;
         var buffer = new ArrayBufferWriter<byte>(4096);
         using var json = new Utf8JsonWriter(buffer);
         try
@@ -170,7 +160,7 @@ internal sealed class AgentProcess : IDisposable
                 if (Environment.TickCount64 - Volatile.Read(ref _listeningSince) > Patience.TotalMilliseconds)
                 {
                     GivenUp = $"its agent has said nothing for {Patience.TotalSeconds:0} s";
-                    Kill();
+                    _process.Kill();
                     return;
                 }
                 Send(new ToNode.Ping());
@@ -185,23 +175,12 @@ internal sealed class AgentProcess : IDisposable
     {
         try
         {
-            while (await _process.StandardError.ReadLineAsync() is { } line)
-                if (line.Length > 0) log(line);
+            using var errors = new StreamReader(_process.Errors);
+            while (await errors.ReadLineAsync() is { } line)
+                if (line.Length > 0) log(_lastError = line);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or OperationCanceledException)
         {
-        }
-    }
-
-    private void Kill()
-    {
-        try
-        {
-            _process.Kill(entireProcessTree: false);
-        }
-        catch (Exception e) when (e is InvalidOperationException or System.ComponentModel.Win32Exception)
-        {
-            // It has gone by itself.
         }
     }
 }
