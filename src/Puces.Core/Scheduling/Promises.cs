@@ -66,7 +66,7 @@ public sealed partial class Scheduler
             if (!promise.IsWhole && isAwaited) continue;
             var isWhole = promise.IsWhole;
             grid.LetGo(promise.AllKept());
-            var parts = isWhole ? grid.CanHold(promise.Way, promise.Parts, UntilOf(promise.For, now)) : null;
+            var parts = isWhole && !IsOver(promise.For) ? grid.CanHold(promise.Way, promise.Parts, UntilOf(promise.For, now)) : null;
             if (parts is null && isAwaited)
             {
                 // Its devices are all there; CPUs or memory of those who leave are not.
@@ -81,6 +81,9 @@ public sealed partial class Scheduler
             Start(promise.For, parts, now);
         }
     }
+
+    // A limit may have been set since: what was promised is counted already.
+    private bool IsOver(Claim claim) => claim.Account is { } account && _shares.OverDevices(account, claim.Owner, 0) is not null;
 
     private void Unpromised(Promise promise)
     {

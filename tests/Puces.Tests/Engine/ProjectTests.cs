@@ -63,6 +63,18 @@ public sealed class ProjectTests
     }
 
     [Fact]
+    public void A_limit_that_is_set_holds_for_what_was_promised_too()
+    {
+        Set(new("a", Quota: new Dictionary<string, int> { ["H100"] = 4 }));
+        var borrower = _cluster.Submit(Of("b", gpus: 4)).Id!.Value;
+        _cluster.Runs(borrower).After(TimeSpan.FromMinutes(1));
+        var owner = _cluster.Submit(Of("a", gpus: 4)).Id!.Value;
+        Set(new("a", Quota: new Dictionary<string, int> { ["H100"] = 4 }, Limits: new(Devices: 3)));
+        _cluster.Exits(borrower, code: 143, cause: ExitCause.Stopped);
+        Assert.Equal(("queued", "starting"), (_cluster[owner].State.Word, _cluster[borrower].State.Word));
+    }
+
+    [Fact]
     public void Whoever_must_leave_is_told_why()
     {
         Set(new("a", Quota: new Dictionary<string, int> { ["H100"] = 4 }));
