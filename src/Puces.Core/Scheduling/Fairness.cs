@@ -236,7 +236,7 @@ public sealed partial class Scheduler
             return !IsBack(claim) && (yielders.Highest(this, now, _pass) is var highest && yielders.Fresh.Count > 0 || highest is { } rank && policy.Reaches(rank, claim, now));
         var common = Shares.Common(from, to);
         if (_shares.HasQuotas && IsWithin(claim, to, common, null)) return true;
-        if (from == common || to == common) return false;
+        if (from == common || to == common || IsBack(claim)) return false;
         var (giving, getting) = (Below(common, from), Below(common, to));
         if (getting.Milli + way.Milli > Shares.ShareOf(getting, grid.Devices)) return false;
         var share = Shares.ShareOf(giving, grid.Devices);

@@ -25,7 +25,7 @@ public sealed partial class Scheduler
     private bool TryStop(Claim claim, TimeSpan now)
     {
         if (ReservationOf(claim) is { } reservation && TryEvict(claim, reservation, now)) return true;
-        if (!policy.Stops || !MayHave(claim)) return false;
+        if (!policy.Stops || !MayHave(claim) || IsBack(claim) && claim.Priority <= _leastPriority && !_shares.HasQuotas) return false;
         var shape = claim.Shape;
         while (_refused.Count <= shape.Index) _refused.Add((null, 0));
         var rank = policy.Rank(claim, now);
