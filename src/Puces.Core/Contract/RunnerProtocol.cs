@@ -8,7 +8,8 @@ namespace Puces.Core.Contract;
 
 /// <summary>
 /// What the daemon and a node's agent (<c>puces-runner agent</c>) say to each other over standard streams: one JSON object a line.
-/// Any message from the daemon renews the term of every attempt on the node.
+/// A <see cref="ToNode.Ping"/> that says so, and a <see cref="ToNode.Start"/>, renew the term of every attempt on the node: from the moment at
+/// which the last answer was sent that the daemon has heard. So a message that was long on its way renews nothing.
 /// </summary>
 [JsonDerivedType(typeof(Start), "start")]
 [JsonDerivedType(typeof(Stop), "stop")]
@@ -36,7 +37,9 @@ public abstract record ToNode
     public sealed record Acknowledge(string Tag) : ToNode;
 
     /// <summary>Answered with <see cref="FromNode.Pong"/>.</summary>
-    public sealed record Ping : ToNode;
+    /// <param name="Heard">The last pong that has come; zero for the hello alone.</param>
+    /// <param name="Renews">The engine knows of this connection: the terms go on.</param>
+    public sealed record Ping(long Heard = 0, bool Renews = true) : ToNode;
 }
 
 /// <summary>What a node's agent says. The first line is <see cref="Hello"/>.</summary>
@@ -75,7 +78,8 @@ public abstract record FromNode
     /// <summary>Something that a person should know; of a tag, or of the node.</summary>
     public sealed record Problem(string? Tag, string Message) : FromNode;
 
-    public sealed record Pong : FromNode;
+    /// <param name="Number">Counts from 1 on each connection.</param>
+    public sealed record Pong(long Number = 0) : FromNode;
 }
 
 /// <summary>The tag of a rank: <c>job-attempt.rank</c>, such as <c>42-1.0</c>.</summary>

@@ -56,6 +56,7 @@ public sealed partial class World
             // A stored Running means that all ranks had begun. One that has ended since will say so again: it was not acknowledged.
             if (live.Record.Started is not null) foreach (var rank in live.Ranks) rank.IsStarted = true;
             _attempts[job.Id] = live;
+            foreach (var node in live.Record.Nodes) Unheard(node, now);
             Restore(job, allocation, live.Record);
         }
     }
@@ -71,7 +72,14 @@ public sealed partial class World
     public IReadOnlyList<Effect> Resume() => [.. _pools.Values.Select(p => new Effect.OpenPool(p))];
 
     /// <summary>When something that is held back may go.</summary>
-    public DateTimeOffset? NextTick => _held.Count == 0 || _look < _held.Min.Until ? _look : _held.Min.Until;
+    public DateTimeOffset? NextTick
+    {
+        get
+        {
+            var next = _held.Count == 0 || _look < _held.Min.Until ? _look : _held.Min.Until;
+            return NextTerm is { } term && !(next < term) ? term : next;
+        }
+    }
 
     /// <summary>Applies the commands in order, then decides who starts. Never throws for what a command says; the answer tells.</summary>
     public Outcome Apply(IReadOnlyList<Command> commands, DateTimeOffset now)
@@ -80,6 +88,8 @@ public sealed partial class World
         ReleaseHeld(batch);
         ForgetKeys(now);
         foreach (var command in commands) batch.Answers.Add(Take(command, batch));
+        // After the commands: a node that says hello in this batch is heard.
+        EndTerms(batch);
         // Asked for at one hello, and over by a later one of the same batch: nobody may start it any more.
         batch.Effects.RemoveAll(e => e is Effect.StartRank again && (Live(again.Attempt) is not { } live || live.Ranks[again.Rank].IsOver));
         Decide(batch);

@@ -62,6 +62,7 @@ public sealed partial class World
         var left = _holdings.Uses.Keys.Where(IsLeft).ToList();
         foreach (var node in left)
         {
+            Heard(node);
             _holdings.Remove(node);
             _grid.Remove(node);
             batch.Nodes.Add(node);
@@ -80,6 +81,8 @@ public sealed partial class World
     {
         if (_opening.TryGetValue(c.Node.Pool, out var opening) && !opening.Believes(c.Node.Id)) return;
         var was = _holdings.Find(c.Node.Id);
+        if (c.Node.IsUp) Heard(c.Node.Id);
+        else Unheard(c.Node.Id, batch.Now);
         _grid.Set(c.Node);
         Set(c.Node);
         batch.Nodes.Add(c.Node.Id);
@@ -93,6 +96,7 @@ public sealed partial class World
     {
         var jobs = _holdings.JobsOn(node)?.ToList() ?? [];
         if (_holdings.Find(node) is null && jobs.Count == 0) return;
+        Heard(node);
         _holdings.Remove(node);
         _grid.Remove(node);
         batch.Nodes.Add(node);

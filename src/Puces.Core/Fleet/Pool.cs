@@ -22,6 +22,9 @@ public sealed record Pool(
     /// <summary>The term where a pool names none: an outage of the daemon this long stops nobody's training.</summary>
     public static readonly TimeSpan DefaultTerm = TimeSpan.FromHours(1);
 
+    /// <summary>How long an attempt goes on here without a word from the daemon; null for ever, as on the daemon's own machine.</summary>
+    public TimeSpan? TermOrDefault => Term ?? (Provider == "local" ? null : DefaultTerm);
+
     /// <summary>What local nodes are called behind the pool's name: <c>host</c>, or <c>n1</c>, <c>n2</c> and so on.</summary>
     public static IEnumerable<string> NodeNames(int nodes) => nodes == 1 ? ["host"] : Enumerable.Range(1, nodes).Select(i => string.Create(CultureInfo.InvariantCulture, $"n{i}"));
 

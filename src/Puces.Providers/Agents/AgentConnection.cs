@@ -6,23 +6,37 @@ using Puces.Core.Contract;
 
 namespace Puces.Providers.Agents;
 
+/// <summary>How often a node is asked whether it is there, and how long it may be silent.</summary>
+public sealed record Pace(TimeSpan Ping, TimeSpan Patience)
+{
+    /// <summary>Often enough that a term is renewed many times before it ends, and that its end is not the first that is noticed.</summary>
+    /// <param name="term">How long attempts go on unheard; null for ever.</param>
+    public static Pace For(TimeSpan? term)
+    {
+        var ping = TimeSpan.FromSeconds(Math.Clamp((term ?? TimeSpan.MaxValue).TotalSeconds / 12, 1, 10));
+        return new(ping, ping * 6);
+    }
+}
+
 /// <summary>One agent, from its start to the end of its connection.</summary>
 internal sealed class AgentConnection : IAsyncDisposable
 {
     private const int Longest = 64 << 20, Plenty = 256 * 1024;
-    private static readonly TimeSpan PingEvery = TimeSpan.FromSeconds(10), Patience = TimeSpan.FromSeconds(60), Farewell = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
 
     private readonly INodeProcess _process;
     private readonly Channel<ToNode> _outgoing = Channel.CreateUnbounded<ToNode>(new() { SingleReader = true });
     private readonly CancellationTokenSource _ended = new();
     private readonly Lazy<Task> _end;
     private readonly Task _writing, _pinging, _complaining;
-    private long _listeningSince = long.MaxValue;
+    private readonly Pace _pace;
+    private readonly Func<bool> _renews;
+    private long _listeningSince = long.MaxValue, _heard;
     private volatile string? _lastError;
 
-    private AgentConnection(INodeProcess process, Action<string> log)
+    private AgentConnection(INodeProcess process, Pace pace, Func<bool> renews, Action<string> log)
     {
-        _process = process;
+        (_process, _pace, _renews) = (process, pace, renews);
         Id = process.ProcessId;
         _end = new(CloseAsync);
         _writing = WriteAsync();
@@ -37,7 +51,9 @@ internal sealed class AgentConnection : IAsyncDisposable
     public string? GivenUp { get; private set; }
 
     /// <exception cref="ProviderException">The node cannot be reached.</exception>
-    public static async Task<AgentConnection> OpenAsync(INodeShell shell, Action<string> log, CancellationToken ct) => new(await shell.StartAsync(["agent"], ct), log);
+    /// <param name="renews">Whether the engine knows of the connection, so that terms may go on.</param>
+    public static async Task<AgentConnection> OpenAsync(INodeShell shell, Pace pace, Func<bool> renews, Action<string> log, CancellationToken ct) =>
+        new(await shell.StartAsync(["agent"], ct), pace, renews, log);
 
     public void Send(ToNode message) => _outgoing.Writer.TryWrite(message);
 
@@ -57,6 +73,7 @@ internal sealed class AgentConnection : IAsyncDisposable
                 {
                     var (message, error) = Parse(buffer.Slice(0, end));
                     if (error is not null) await misheard(error);
+                    else if (message is FromNode.Pong pong) Volatile.Write(ref _heard, pong.Number);
                     else if (message is not null) await hear(message);
                     buffer = buffer.Slice(buffer.GetPosition(1, end));
                 }
@@ -152,18 +169,18 @@ internal sealed class AgentConnection : IAsyncDisposable
 
     private async Task PingAsync()
     {
-        using var timer = new PeriodicTimer(PingEvery);
+        using var timer = new PeriodicTimer(_pace.Ping);
         try
         {
             while (await timer.WaitForNextTickAsync(_ended.Token))
             {
-                if (Environment.TickCount64 - Volatile.Read(ref _listeningSince) > Patience.TotalMilliseconds)
+                if (Environment.TickCount64 - Volatile.Read(ref _listeningSince) > _pace.Patience.TotalMilliseconds)
                 {
-                    GivenUp = $"its agent has said nothing for {Patience.TotalSeconds:0} s";
+                    GivenUp = $"its agent has said nothing for {_pace.Patience.TotalSeconds:0} s";
                     _process.Kill();
                     return;
                 }
-                Send(new ToNode.Ping());
+                Send(new ToNode.Ping(Volatile.Read(ref _heard), _renews()));
             }
         }
         catch (OperationCanceledException)

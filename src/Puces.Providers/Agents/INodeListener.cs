@@ -10,6 +10,9 @@ public interface INodeListener
     /// <summary>The connection has ended, or could not be made. What runs on the node is not affected.</summary>
     ValueTask DownAsync(string node, string why);
 
+    /// <summary>Whether the engine knows of the connection that the node has now: until then nobody's term is renewed by it.</summary>
+    bool Knows(string node);
+
     ValueTask ReportAsync(string node, RankReport rank);
     ValueTask LogAsync(string node, FromNode.Log log);
 

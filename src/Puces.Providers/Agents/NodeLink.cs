@@ -6,7 +6,7 @@ namespace Puces.Providers.Agents;
 /// The connection to a node's agent, kept open: an agent that ends is reported and started again. Attempts outlive it on both sides,
 /// so that nothing is lost by an end: the next <see cref="FromNode.Hello"/> says what is there.
 /// </summary>
-public sealed class NodeLink(string node, INodeShell shell, INodeListener listener, Action<string> log) : IAsyncDisposable
+public sealed class NodeLink(string node, INodeShell shell, Pace pace, INodeListener listener, Action<string> log) : IAsyncDisposable
 {
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(30), Patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan[] Pauses = [.. ((double[])[0.2, 0.5, 1, 2, 5]).Select(TimeSpan.FromSeconds)];
@@ -62,7 +62,7 @@ public sealed class NodeLink(string node, INodeShell shell, INodeListener listen
         AgentConnection agent;
         try
         {
-            agent = await AgentConnection.OpenAsync(shell, line => log($"{node}: {line}"), _stopping.Token);
+            agent = await AgentConnection.OpenAsync(shell, pace, () => listener.Knows(node), line => log($"{node}: {line}"), _stopping.Token);
         }
         catch (ProviderException e)
         {

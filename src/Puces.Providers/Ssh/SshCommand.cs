@@ -5,7 +5,8 @@ namespace Puces.Providers.Ssh;
 
 /// <summary>How OpenSSH's client is called for a host: it brings the user's own configuration, agents, certificates and jump hosts.</summary>
 /// <param name="knownHosts">Where host keys that were met are kept, beside the user's own.</param>
-internal sealed class SshCommand(SshPool pool, SshHost host, string knownHosts)
+/// <param name="term">How long attempts go on unheard: a dead connection is noticed well before.</param>
+internal sealed class SshCommand(SshPool pool, SshHost host, string knownHosts, TimeSpan term)
 {
     public const string Program = "ssh";
 
@@ -23,11 +24,12 @@ internal sealed class SshCommand(SshPool pool, SshHost host, string knownHosts)
 
     private List<string> Options()
     {
+        var alive = Math.Clamp((int)(term.TotalSeconds / 12), 1, 15).ToString(CultureInfo.InvariantCulture);
         // Nobody is there to be asked. A key is taken the first time and must be the same ever after.
         List<string> options =
         [
             "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=accept-new", "-o", $"UserKnownHostsFile={Escaped(knownHosts)} ~/.ssh/known_hosts",
-            "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3", "-o", "ControlPath=none", "-o", "ForwardAgent=no",
+            "-o", "ConnectTimeout=" + alive, "-o", "ServerAliveInterval=" + alive, "-o", "ServerAliveCountMax=3", "-o", "ControlPath=none", "-o", "ForwardAgent=no",
         ];
         if (pool.Config is { } config) options.InsertRange(0, ["-F", config]);
         if ((host.Key ?? pool.Key) is { } key) options.AddRange(["-i", key, "-o", "IdentitiesOnly=yes"]);

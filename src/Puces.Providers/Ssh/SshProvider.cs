@@ -50,7 +50,7 @@ public sealed class SshProvider(Pool pool, string runner, string knownHosts, str
 
     private static Lease LeaseOf(SshHost host) => new(new(host.Name), LeaseState.Ready, [new(host.Name, host.Address)]);
 
-    private SshCommand CommandTo(SshHost host) => new(Ssh, host, knownHosts);
+    private SshCommand CommandTo(SshHost host) => new(Ssh, host, knownHosts, pool.TermOrDefault ?? Pool.DefaultTerm);
 
     private SshShell ShellTo(SshHost host) => new(CommandTo(host), Ssh, host, runner, instance);
 

@@ -28,7 +28,8 @@ internal static class SshTrouble
     // Offending ECDSA key in /var/lib/puces/ssh/known_hosts:3
     private static string? KnownHosts(string said)
     {
-        var at = said.IndexOf(" key in ", StringComparison.Ordinal);
+        var at = said.IndexOf("Offending ", StringComparison.Ordinal);
+        at = at < 0 ? at : said.IndexOf(" key in ", at, StringComparison.Ordinal);
         if (at < 0) return null;
         var file = said[(at + " key in ".Length)..].Split('\n')[0].Trim();
         return file[..(file.LastIndexOf(':') is > 0 and var colon ? colon : file.Length)];

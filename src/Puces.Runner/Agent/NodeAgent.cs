@@ -31,7 +31,8 @@ internal sealed class NodeAgent : IDisposable
     private readonly SpareFolders _folders;
     private PollEntry[] _entries = new PollEntry[16];
     private string _bellRest = "";
-    private long _heardAt = long.MinValue / 2, _lookAt;
+    private readonly Queue<(long Number, long At)> _pongs = [];
+    private long _lookAt, _lastPong, _heardOf;
 
     private NodeAgent(Layout layout)
     {
@@ -87,6 +88,7 @@ internal sealed class NodeAgent : IDisposable
     private void Greet()
     {
         var limits = Cgroups.Find();
+        _heardOf = Environment.TickCount64;
         _outbox.Say(new FromNode.Hello(
             Program.Version, FoundDevices.All(), Environment.ProcessorCount * 1000, Memory(), limits.Word,
             [.. _ranks.Values.OrderBy(r => r.Folder.Tag, StringComparer.Ordinal).Select(r => r.Report with { LogLength = LogReader.Length(r.Folder.Path) })], Address()));
@@ -212,7 +214,6 @@ internal sealed class NodeAgent : IDisposable
 
     private void Hear(ReadOnlyMemory<byte> line)
     {
-        Touch();
         try
         {
             if (JsonSerializer.Deserialize(line.Span, RunnerJson.Default.ToNode) is { } message) Act(message);
@@ -232,7 +233,7 @@ internal sealed class NodeAgent : IDisposable
             case ToNode.Checkpoint checkpoint: On(checkpoint.Tag, rank => rank.AskForCheckpoint()); break;
             case ToNode.Follow follow: On(follow.Tag, rank => rank.Follow(follow.Offset)); break;
             case ToNode.Acknowledge acknowledge: On(acknowledge.Tag, Forget); break;
-            case ToNode.Ping: _outbox.Say(new FromNode.Pong()); break;
+            case ToNode.Ping ping: Answer(ping); break;
         }
     }
 
@@ -257,6 +258,7 @@ internal sealed class NodeAgent : IDisposable
             _outbox.Say(new FromNode.Problem(tag, "the order lacks something that it needs"));
             return;
         }
+        Touch();
         if (_ranks.TryGetValue(tag, out var held))
         {
             held.Repeat();
@@ -313,14 +315,19 @@ internal sealed class NodeAgent : IDisposable
         }
     }
 
-    /// <summary>For the terms of the ranks: a message has come.</summary>
-    private void Touch()
+    private void Answer(ToNode.Ping ping)
     {
-        var now = Environment.TickCount64;
-        if (now - _heardAt < 1000) return;
-        _heardAt = now;
-        _ = Files.TryWrite(_layout.Heard, Encoding.ASCII.GetBytes(DateTime.UtcNow.ToString("O", CultureInfo.InvariantCulture)));
+        while (_pongs.TryPeek(out var sent) && sent.Number <= ping.Heard) _heardOf = _pongs.Dequeue().At;
+        if (ping.Renews) Touch();
+        _pongs.Enqueue((++_lastPong, Environment.TickCount64));
+        _outbox.Say(new FromNode.Pong(_lastPong));
     }
+
+    /// <summary>
+    /// For the terms of the ranks: the daemon was there, and heard us, when the last answer was sent of which it knows. How long its own word
+    /// was on its way does not matter then. The clock is that of all processes since the machine started.
+    /// </summary>
+    private void Touch() => _ = Files.TryReplace(_layout.Heard, Encoding.ASCII.GetBytes(_heardOf.ToString(CultureInfo.InvariantCulture)));
 
     private static long Memory()
     {

@@ -4,13 +4,14 @@ using Puces.Runner.Posix;
 namespace Puces.Runner.Attempt;
 
 /// <summary>What a rank is asked from outside: by the agent through its control pipe and files, by the clock, by the fence.</summary>
-internal sealed class Orders(Layout layout, RankFolder rank, TimeSpan? limit, TimeSpan? term, Fence fence) : IDisposable
+internal sealed class Orders(Layout layout, RankFolder rank, TimeSpan? limit, TimeSpan? term, TimeSpan grace, Fence fence) : IDisposable
 {
-    private readonly long _begun = Environment.TickCount64;
+    // From SIGTERM to the end of the last process, and to have it noticed.
+    private const int EndingMs = 6000;
+
     private readonly byte[] _buffer = new byte[4096];
     private long? _started;
-    private long _heardAt = Environment.TickCount64;
-    private DateTime _heard = File.GetLastWriteTimeUtc(layout.Heard);
+    private long _heard = long.MinValue / 2;
     private long _looked = long.MinValue / 2;
 
     /// <summary>The control pipe, to be waited at; -1 where the disk would not have one.</summary>
@@ -45,17 +46,29 @@ internal sealed class Orders(Layout layout, RankFolder rank, TimeSpan? limit, Ti
         if (fence.Newer() is { } newer) return (ExitCause.Fenced, $"attempt {newer} of the job has come to this node");
         if (limit is { } longest && _started is { } started && now - started >= longest.TotalMilliseconds)
             return (ExitCause.Limit, $"it ran longer than its limit of {longest}");
-        if (term is { } alone && Unheard(now) >= alone.TotalMilliseconds)
-            return (ExitCause.Term, $"nothing was heard from the daemon for {alone}");
+        if (term is { } alone && now - Heard(now) >= alone.TotalMilliseconds - ReserveMs)
+            return (ExitCause.Term, $"nothing was heard from the daemon, and the term of {alone} ends");
         return null;
     }
 
-    /// <summary>Measured from when a change was seen, by a clock that nobody sets.</summary>
-    private long Unheard(long now)
+    /// <summary>How long it may take to save itself when it is asked to because its term ends: by the end of the term it is gone.</summary>
+    public TimeSpan GraceInTerm => TimeSpan.FromMilliseconds(Math.Max(0, ReserveMs - EndingMs));
+
+    private double ReserveMs => Math.Min(grace.TotalMilliseconds + EndingMs, (term ?? default).TotalMilliseconds / 2);
+
+    /// <summary>When the daemon was last surely there, by the clock of the machine; never, where that is not known.</summary>
+    private long Heard(long now)
     {
-        var heard = File.GetLastWriteTimeUtc(layout.Heard);
-        if (heard != _heard) (_heard, _heardAt) = (heard, now);
-        return now - Math.Max(_heardAt, _begun);
+        try
+        {
+            // A time to come is one of before the machine was started again.
+            if (long.TryParse(File.ReadAllText(layout.Heard), out var heard) && heard <= now) _heard = Math.Max(_heard, heard);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It is being written, or the disk fails: what was read before counts.
+        }
+        return _heard;
     }
 
     private string? ReadStop()

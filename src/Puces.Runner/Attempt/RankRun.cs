@@ -36,7 +36,7 @@ internal sealed class RankRun : IDisposable
         _log = new(rank.Path, order.LogLimit);
         _bell = new(layout.Bell, rank.Tag);
         _fence = new(layout, order.Job, order.Number);
-        _orders = new(layout, rank, order.Limit, order.Term, _fence);
+        _orders = new(layout, rank, order.Limit, order.Term, order.Checkpoint.Grace ?? CheckpointSpec.DefaultGrace, _fence);
         _watch = new(_orders, _log, _bell, order.Checkpoint, LookForCheckpoint);
         _report = new(rank.Tag, RankPhase.Starting, 0);
     }

@@ -118,7 +118,7 @@ internal sealed class Watch(Orders orders, LogWriter log, Bell bell, CheckpointS
         if (_stage == Stage.Running && MustEnd(rung))
         {
             AskForCheckpoint(isStop: true);
-            if (_asked.Count > 0) Enter(Stage.Grace, checkpoint.Grace ?? CheckpointSpec.DefaultGrace);
+            if (_asked.Count > 0) Enter(Stage.Grace, Cause is ExitCause.Term ? orders.GraceInTerm : checkpoint.Grace ?? CheckpointSpec.DefaultGrace);
             else Terminate();
         }
         else if (rung && _stage != Stage.Running) _ = orders.Look(rung);

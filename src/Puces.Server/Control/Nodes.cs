@@ -166,6 +166,9 @@ public sealed partial class Nodes(
     private void Acknowledge(string node, string tag)
     {
         if (logs.IsComplete(tag)) Forget(node, tag);
+        // A verdict comes after its log. Of a rank that was given up without one, nobody need wait for what may never come; if its node
+        // comes back, so does the rest.
+        else if (_links.GetValueOrDefault(node)?.Link.IsUp is not true) logs.Forget(tag);
         else if (_unacknowledged.TryAdd(tag, node)) Send(node, tag, new ToNode.Follow(tag, logs.Length(tag)));
     }
 
@@ -198,7 +201,7 @@ public sealed partial class Nodes(
                     continue;
                 }
                 var shell = provider.ShellTo(lease, machine);
-                var link = new NodeLink(node, shell, this, line => LogAgent(node, line));
+                var link = new NodeLink(node, shell, Pace.For(pool.TermOrDefault), this, line => LogAgent(node, line));
                 _links[node] = new(link, new(shell, Path.Combine(options.Data, "blobs"), clock), pool, wanted[node]);
                 link.Start();
             }
@@ -231,6 +234,8 @@ public sealed partial class Nodes(
         }
         return default;
     }
+
+    public bool Knows(string node) => live.View.Nodes.GetValueOrDefault(node)?.Node is { IsUp: true } known && known.Since == _seen.GetValueOrDefault(node)?.Since;
 
     public ValueTask ReportAsync(string node, RankReport rank)
     {

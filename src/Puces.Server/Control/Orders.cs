@@ -48,7 +48,7 @@ public sealed class Orders(SecretBox secrets)
             attempt.Job, attempt.Number, rank, spec.Name, spec.Project, [.. nodes.Select(n => n?.Address ?? "127.0.0.1")], Port(attempt),
             spec.Run, spec.Setup, submitted.Workdir, submitted.Mounts ?? new Dictionary<string, string>(), spec.Env ?? new Dictionary<string, string>(), values,
             [.. (nodes[rank]?.Devices ?? []).Where(d => share.Devices.Contains(d.Index))], share.MilliCpus, share.Memory.Bytes, !pool.IsVirtual,
-            spec.Checkpoint ?? new CheckpointSpec(), limit, pool.Provider == "local" ? pool.Term : pool.Term ?? Pool.DefaultTerm, LogLimit,
+            spec.Checkpoint ?? new CheckpointSpec(), limit, pool.TermOrDefault, LogLimit,
             share.OfDevice > 0 ? share.OfDevice : null, restore);
     }
 

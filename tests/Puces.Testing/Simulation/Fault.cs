@@ -14,6 +14,8 @@ public enum Fault
     VerdictsAreForgotten,
     /// <summary>The daemon answers before it has stored.</summary>
     AnswersBeforeCommit,
+    /// <summary>A node renews its terms by itself.</summary>
+    TermsNeverEnd,
     /// <summary>Acknowledgements are never sent.</summary>
     NothingIsAcknowledged,
 }

@@ -40,6 +40,8 @@ public sealed class Scenario
                 if (jobs[i].Request.Gpus.Count > 0 && parts.Chance(60)) jobs[i] = Part(jobs[i], parts);
         for (var i = 0; i < jobs.Count && hasProjects; i++)
             jobs[i] = jobs[i] with { Project = parts.Of(Projects), Owner = parts.Of("ada", "eve"), CanYield = jobs[i].CanYield || parts.Chance(50) };
+        // Another luck again, for terms.
+        if (new Luck((ulong)(77 * Steps + Weather + count)).Chance(40)) Pools = [.. Pools.Select(p => p with { Term = TimeSpan.FromMinutes(4) })];
         for (var i = 0; i < jobs.Count; i++) Requests.Add(new(jobs[i], keys[i]));
     }
 

@@ -41,6 +41,10 @@ public sealed class SimulatedDaemon
 
     public bool IsConnected(string node) => _connected.ContainsKey(node);
 
+    /// <summary>The world has heard the hello of that number, and of no end since.</summary>
+    public bool Knows(string node, long hello) =>
+        _connected.GetValueOrDefault(node) == hello && _known.GetValueOrDefault(node) == hello && World.Nodes.GetValueOrDefault(node)?.Node.IsUp == true;
+
     public void Tell(Command command, Action<Answer>? reply = null) => _inbox.Add(new(command, reply));
 
     /// <summary>A message of a node arrives. The hello's number says which connection it is of.</summary>

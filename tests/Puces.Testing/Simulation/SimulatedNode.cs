@@ -32,6 +32,12 @@ public sealed class SimulatedNode(Node hardware, ulong seed)
     public Node Hardware => hardware;
     public string Id => hardware.Id;
     public bool IsOn { get; private set; } = true;
+
+    /// <summary>How long its ranks go on unheard; null for ever.</summary>
+    public TimeSpan? Term { get; init; }
+
+    /// <summary>When a daemon that knows of its connection was last there.</summary>
+    public DateTimeOffset Heard { get; set; }
     public bool HasLeft { get; private set; }
 
     /// <summary>What it says to the daemon, while there is a connection.</summary>
@@ -157,6 +163,13 @@ public sealed class SimulatedNode(Node hardware, ulong seed)
         if (!IsOn) return;
         foreach (var rank in _ranks.Values)
         {
+            if (!rank.IsFinal && Heard + Term is { } ends && now >= ends)
+            {
+                // By then it was over, if it was to end before.
+                if (rank.Runs && rank.Report.Started + rank.Behaviour.Duration <= ends) GoOn(rank, ends);
+                else End(rank, new(143, ExitCause.Term, rank.Runs ? "run" : "setup", rank.Report.Started ?? now, now, default, 0));
+                continue;
+            }
             if (rank.Report.Phase == RankPhase.Starting && (now >= rank.Received + rank.Behaviour.Delay || now >= rank.StopBy)) Begin(rank, now);
             if (rank.Runs) GoOn(rank, now);
         }

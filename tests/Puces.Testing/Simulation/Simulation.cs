@@ -1,6 +1,5 @@
 using Puces.Core.Contract;
 using Puces.Core.Engine;
-using Puces.Core.Fleet;
 using Puces.Core.Jobs;
 
 namespace Puces.Testing.Simulation;
@@ -36,7 +35,7 @@ public sealed class Simulation
     {
         (_seed, _fault, _say, _luck) = (seed, fault, say, new(seed));
         _scenario = new(_luck, _now, hasWindows: seed % 3 == 0, isJoined: seed % 5 == 0, hasProjects: seed % 4 == 1);
-        foreach (var machine in _scenario.Machines) _nodes.Add(new(machine, seed));
+        foreach (var machine in _scenario.Machines) _nodes.Add(new(machine, seed) { Term = _scenario.Pools.First(p => p.Name == machine.Pool).Term });
         foreach (var node in _nodes) _under[node.Id] = [];
     }
 
@@ -104,7 +103,7 @@ public sealed class Simulation
             case 8: if (node.Line is { Count: > 1 } said && said[^1] is FromNode.Report or FromNode.Gone) said.Add(said[_luck.Between(1, said.Count - 1)]); break;
             case 9: if (_under[node.Id] is { Count: > 0 } sent) sent.Insert(_luck.Below(sent.Count), sent[0]); break;
             case 10: if (_luck.Chance(15)) Leave(node); break;
-            default: if (_luck.Chance(30)) _daemon?.Tell(new Command.SetPool(_scenario.Pools[0] with { Term = _luck.Chance(50) ? Pool.DefaultTerm : null })); break;
+            default: if (_luck.Chance(30)) _daemon?.Tell(new Command.SetPool(_scenario.Pools[0] with { Cpus = _luck.Chance(50) ? 8 : null })); break;
         }
     }
 
@@ -178,6 +177,7 @@ public sealed class Simulation
             if (sent.FindIndex(other => Tag(other) == Tag(message)) < at) continue;
             sent.RemoveAt(at);
             _say?.Invoke($"{_now:HH:mm:ss} {node.Id} hears {message}");
+            if (IsHeard(node)) node.Heard = _now;
             node.Hear(message, _now);
         }
     }
@@ -242,6 +242,7 @@ public sealed class Simulation
         _now += time;
         foreach (var node in _nodes)
         {
+            if (IsHeard(node)) node.Heard = _now;
             node.Pass(_now);
             if (_fault == Fault.VerdictsAreForgotten) node.ForgetEnded();
         }
@@ -251,6 +252,10 @@ public sealed class Simulation
             _daemon?.Miss(_nodes.Find(n => n.Id == id)!, _now);
         }
     }
+
+    /// <summary>Terms are renewed only over a connection of which the engine knows.</summary>
+    private bool IsHeard(SimulatedNode node) =>
+        node.Line is not null && _daemon?.Knows(node.Id, _hellos.GetValueOrDefault(node.Id)) == true || _fault == Fault.TermsNeverEnd;
 
     private void Submit()
     {

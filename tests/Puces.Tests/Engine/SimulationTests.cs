@@ -71,6 +71,7 @@ public sealed class SimulationTests
     [InlineData(Fault.NothingIsAcknowledged, Invariant.IntentBeforeEffect)]
     [InlineData(Fault.OrdersOutliveHellos, Invariant.OneAttempt)]
     [InlineData(Fault.DownIsDead, Invariant.CannotSeeIsNotDead)]
+    [InlineData(Fault.TermsNeverEnd, Invariant.CannotSeeIsNotDead)]
     [InlineData(Fault.VerdictsAreForgotten, Invariant.VerdictKept)]
     [InlineData(Fault.AnswersBeforeCommit, Invariant.JobKept)]
     public void A_broken_promise_is_noticed(Fault fault, Invariant invariant)

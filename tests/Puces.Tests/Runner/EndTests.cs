@@ -81,15 +81,33 @@ public sealed class EndTests : RunnerSuite
     }
 
     [Fact]
+    public void Pings_of_a_daemon_that_has_heard_no_answer_or_does_not_know_of_the_connection_renew_no_term()
+    {
+        var agent = Agent();
+        agent.Say(new ToNode.Start(Order(1, "sleep 60", term: TimeSpan.FromSeconds(6))));
+        var report = default(RankReport);
+        for (var heard = 0L; report is not { Phase: RankPhase.Ended } && heard < 20;)
+        {
+            Thread.Sleep(500);
+            // The first ping could be one that was long on its way; the others are of a daemon whose engine has not taken our hello in.
+            agent.Say(heard == 0 ? new ToNode.Ping() : new ToNode.Ping(heard, Renews: false));
+            heard = agent.Until<FromNode.Pong>(_ => true).Number;
+            report = agent.All.OfType<FromNode.Report>().LastOrDefault()?.Rank;
+        }
+        Assert.Equal(ExitCause.Term, report!.Verdict!.Cause);
+    }
+
+    [Fact]
     public void A_rank_whose_term_has_ended_unheard_stops_itself()
     {
         var agent = Agent();
-        agent.Say(new ToNode.Start(Order(1, "echo ready; sleep 60", term: TimeSpan.FromSeconds(3))));
+        agent.Say(new ToNode.Start(Order(1, "echo ready; sleep 60", term: TimeSpan.FromSeconds(6))));
         agent.UntilLogged("1-1.0", "ready");
-        for (var i = 0; i < 5; i++)
+        for (var (i, heard) = (0, 0L); i < 5; i++)
         {
             Thread.Sleep(1000);
-            agent.Say(new ToNode.Ping());
+            agent.Say(new ToNode.Ping(heard));
+            heard = agent.Until<FromNode.Pong>(_ => true).Number;
         }
         Assert.NotEmpty(Processes(Root + "/ranks/1-1.0/run.sh"));
         agent.Close();

@@ -27,7 +27,7 @@ public sealed class NodeLinkTests : RunnerSuite
 
     private NodeLink Link(Listener listener, string? program = null)
     {
-        var link = new NodeLink("local/host", Shell(program ?? RunnerProcess.Program), listener, _ => { });
+        var link = new NodeLink("local/host", Shell(program ?? RunnerProcess.Program), Pace.For(null), listener, _ => { });
         link.Start();
         return link;
     }
@@ -114,6 +114,8 @@ public sealed class NodeLinkTests : RunnerSuite
     /// <summary>Notes what it hears, and how many calls there were at once.</summary>
     private sealed class Listener : INodeListener
     {
+        public bool Knows(string node) => true;
+
         private readonly Channel<object> _news = Channel.CreateUnbounded<object>();
         private int _now;
 
