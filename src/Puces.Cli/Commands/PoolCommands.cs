@@ -67,9 +67,8 @@ internal static class PoolCommands
 
     private static Dictionary<string, string>? Places(int nodes, int? racks, string[] given)
     {
-        var places = new Dictionary<string, string>(StringComparer.Ordinal);
         if (racks is < 1) throw CommandException.Usage($"--racks {racks}: write how many nodes stand in each", "--racks 4");
-        foreach (var (node, i) in Pool.NodeNames(racks is null ? 0 : nodes).Select((node, i) => (node, i))) places[node] = Say.Text($"rack{i / racks + 1}");
+        var places = racks is { } each ? Pool.InRacks(nodes, each) : [];
         foreach (var one in given)
             places[one.Split('=')[0]] = one.Split('=', 2) is [{ Length: > 0 }, { Length: > 0 } place] ? place
                 : throw CommandException.Usage($"--place {one}: write a node and where it stands", "--place n1=dc1/row2/rack7");

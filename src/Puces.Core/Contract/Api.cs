@@ -46,10 +46,12 @@ public sealed record JobDetail(JobView Job, JobSpec Spec, IReadOnlyList<AttemptV
 
 /// <summary>One try at running a job. <paramref name="Decided"/> is when its start was; what has not happened yet is null.</summary>
 /// <param name="Preempted">When it was told to leave its devices, to another job or because a node closed.</param>
+/// <param name="Saved">When the newest checkpoint was heard of.</param>
+/// <param name="Saves">How many it wrote; null for none.</param>
 public sealed record AttemptView(
     int Number, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
     int? ExitCode = null, string? Reason = null, double? CpuSeconds = null, long? PeakMemoryBytes = null, string? Checkpoint = null,
-    DateTimeOffset? Preempted = null);
+    DateTimeOffset? Preempted = null, DateTimeOffset? Saved = null, int? Saves = null);
 
 /// <summary>What the server remembers, a page at a time: jobs by their numbers, with all that a replay needs.</summary>
 /// <param name="Nodes">Those of the pools now, as they are when nobody holds anything; on the first page only.</param>

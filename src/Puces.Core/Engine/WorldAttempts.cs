@@ -99,8 +99,9 @@ public sealed partial class World
         var worked = started is { } began ? batch.Now - began : TimeSpan.Zero;
         if (first is not null && job.State is not JobState.Stopping { Reason: StopReason.Cancelled } && Again(ref job, first))
         {
-            job = job with { Worked = live.Record.Checkpoint is null ? job.Worked : job.Worked + worked };
+            job = job with { Worked = job.Worked + live.Record.Kept(worked) };
             _scheduler.Leave(claim, job.Worked);
+            job = job with { Gained = claim.Gained };
             Requeue(job, reason!, batch);
             return;
         }
@@ -154,7 +155,8 @@ public sealed partial class World
     private void Checkpointed(Command.Checkpointed c, Batch batch)
     {
         if (Live(c.Attempt) is not { } live || live.Record.Checkpoint == c.Checkpoint) return;
-        batch.Set(live.Record = live.Record with { Checkpoint = c.Checkpoint });
+        batch.Set(live.Record = live.Record with { Checkpoint = c.Checkpoint, Saved = batch.Now, Saves = live.Record.Saves + 1 });
+        _claims[c.Attempt.Job].Saved = Clock(batch.Now);
         batch.Say("checkpoint", $"job {c.Attempt.Job} saved {c.Checkpoint}", _jobs[c.Attempt.Job]);
     }
 

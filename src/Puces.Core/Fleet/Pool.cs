@@ -34,6 +34,10 @@ public sealed record Pool(
     /// <summary>It has a line of its own: nodes come with leases, and go with them.</summary>
     public bool HasLine => Provider is not ("local" or "ssh");
 
+    /// <summary>Where local nodes stand in racks of so many: <c>rack1</c>, <c>rack2</c> and so on.</summary>
+    public static Dictionary<string, string> InRacks(int nodes, int perRack) =>
+        NodeNames(nodes).Select((node, i) => (node, i)).ToDictionary(n => n.node, n => string.Create(CultureInfo.InvariantCulture, $"rack{n.i / perRack + 1}"));
+
     public bool IsVirtual => Ssh is null && Nodes > 1 || Gpus is not null || Cpus is not null || Memory is not null;
 
     /// <summary>All that was declared of one node: where it is equal in two declarations, the node need not know that the pool was changed.</summary>

@@ -51,8 +51,10 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     /// <summary>A claim joins the line.</summary>
     /// <param name="reserved">What was kept for it before this scheduler was made.</param>
-    public void Add(Claim claim, TimeSpan now, Reserved? reserved = null)
+    /// <param name="hasLeft">It waits because it has left its devices to another, which this scheduler has not seen.</param>
+    public void Add(Claim claim, TimeSpan now, Reserved? reserved = null, bool hasLeft = false)
     {
+        claim.HasLeft |= hasLeft;
         if (claim.Batch is null && policy.Learns) Arrive(claim);
         if (reserved is not null && policy.Reserves) Restore(claim, reserved);
         Count(claim);
@@ -62,11 +64,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     /// <summary>A claim that held these parts before this scheduler was made.</summary>
     /// <param name="devices">What they were then, such as <c>H100:8</c>; null where the grid knows the nodes.</param>
-    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since, string? devices = null)
+    /// <param name="speed">How fast it works on them, in thousandths of an H100.</param>
+    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since, string? devices = null, int speed = 1000)
     {
         if (policy.Learns) Arrive(claim);
         grid.Hold(parts);
-        Begin(claim, parts, since, devices ?? "", isRestored: true);
+        Begin(claim, parts, since, devices ?? "", speed);
         claim.GuestOf = guestOf;
     }
 
@@ -93,17 +96,21 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>A claim that held devices has ended by itself, having worked this long in all.</summary>
     public void End(Claim claim, TimeSpan worked, TimeSpan now)
     {
+        var gained = claim.Gained + claim.GainOf(worked - claim.Worked);
         GiveBack(claim);
+        claim.Gained = gained;
         if (policy.Learns) Ended(claim, worked, now);
     }
 
     /// <summary>A claim has left its devices before its end; of its work this much was kept in all. It does not wait until it is added again.</summary>
     public void Leave(Claim claim, TimeSpan worked)
     {
+        claim.HasLeft = claim.LeavesToAnother;
+        claim.Gained += claim.GainOf(worked - claim.Worked);
         GiveBack(claim);
         claim.Worked = worked;
         if (!policy.Learns) return;
-        History.Reach(claim, worked);
+        History.Reach(claim, claim.Progress(default));
         _waiting.MoveAll();
     }
 
@@ -140,7 +147,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
             do
             {
                 _isChanged = false;
-                _pass++;
+                BeginPass();
                 if (policy.IsStrict) InLine(now);
                 else InOrder(now);
                 _freed = grid.Freed;
@@ -158,7 +165,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private void Look(TimeSpan tick)
     {
         if (policy.Learns)
-            foreach (var holding in _holding) History.Reach(holding, holding.Attained(tick));
+            foreach (var holding in _holding) History.Reach(holding, holding.Progress(tick));
         policy.Look(this, tick);
         _waiting.MoveAll();
     }
@@ -234,7 +241,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     private void Ended(Claim claim, TimeSpan? worked, TimeSpan now)
     {
-        _history.End(claim, worked);
+        _history.End(claim, worked + claim.Gained);
         _waiting.MoveAll();
         policy.Ended(claim, worked, now);
     }
@@ -262,10 +269,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         Begin(claim, parts, now);
     }
 
-    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now, string devices = "", bool isRestored = false)
+    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now, string devices = "", int? restoredSpeed = null)
     {
-        Run(claim, parts, now, devices, isRestored);
+        Run(claim, parts, now, devices, restoredSpeed is not null);
+        claim.Speed = restoredSpeed ?? SpeedOf(claim, parts);
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
+        (claim.Saved, claim.HasLeft, claim.LeavesToAnother) = (null, false, false);
         claim.IsCommitted = claim.IsDue;
         claim.Attempts++;
         Unreserve(claim);
@@ -297,7 +306,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         if (claim.CanYield) _yielding--;
         for (var i = 0; i < claim.Parts.Count && !policy.IsStrict; i++) _onNode[claim.Parts[i].Node].Remove(claim);
         grid.Release(claim.Parts);
-        claim.Parts = [];
+        (claim.Parts, claim.Speed) = ([], 1000);
         (claim.IsLeaving, claim.GuestOf, claim.ExpectedEnd, claim.IsCommitted) = (false, null, default, false);
         Collect();
     }

@@ -1,5 +1,4 @@
 using Puces.Core.Engine;
-using Puces.Core.Jobs;
 using Puces.Core.Market;
 using Puces.Testing.Simulation;
 using Xunit;
