@@ -15,9 +15,10 @@ namespace Puces.Core.Fleet;
 /// <param name="Places">Node → where it stands, such as <c>n1</c> → <c>dc1/row2/rack7</c>.</param>
 /// <param name="Term">How long an attempt goes on without a word from the daemon; null for as long as the provider's kind of place is given.</param>
 /// <param name="Ssh">Hosts and how to reach them, of the ssh provider.</param>
+/// <param name="Slurm">The cluster and how to reach it, of the slurm provider.</param>
 public sealed record Pool(
     string Name, string Provider = "local", int Nodes = 1, string? Gpus = null, double? Cpus = null, Memory? Memory = null, int? Islands = null,
-    IReadOnlyDictionary<string, string>? Places = null, TimeSpan? Term = null, SshPool? Ssh = null)
+    IReadOnlyDictionary<string, string>? Places = null, TimeSpan? Term = null, SshPool? Ssh = null, SlurmPool? Slurm = null)
 {
     /// <summary>The term where a pool names none: an outage of the daemon this long stops nobody's training.</summary>
     public static readonly TimeSpan DefaultTerm = TimeSpan.FromHours(1);
