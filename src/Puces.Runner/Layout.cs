@@ -15,6 +15,9 @@ internal sealed class Layout(string root, string blobs)
     public string Spare => Path.Combine(root, "spare");
     public string Heard => Path.Combine(root, "heard");
     public string AgentLock => Path.Combine(root, "agent.lock");
+
+    /// <summary>Says why nothing starts here any more, where that is so: the machine was given back.</summary>
+    public string Over => Path.Combine(root, "over");
     public string Errors => Path.Combine(root, "runner.log");
 
     public RankFolder Rank(string tag) => new(Path.Combine(Ranks, tag));

@@ -5,6 +5,7 @@ using Puces.Core.Contract;
 using Puces.Runner.Agent;
 using Puces.Runner.Attempt;
 using Puces.Runner.Devices;
+using Puces.Runner.Mail;
 
 namespace Puces.Runner;
 
@@ -14,6 +15,8 @@ internal static class Program
         puces-runner runs the attempts of Puces' jobs on a node.
 
           puces-runner agent --root DIR --blobs DIR      serve one daemon over standard input and output
+          puces-runner mailbox MAIL --root DIR --blobs DIR   serve one daemon through a folder that both sides see
+          puces-runner relay MAIL                        join standard input and output to such a folder
           puces-runner attempt DIR --blobs DIR           run the rank whose order lies in DIR (the agent does this)
           puces-runner receive SHA --root DIR --blobs DIR   take a packed file from standard input, unless it is there
           puces-runner send JOB PATH NAME --root DIR --blobs DIR   pack a checkpoint to standard output
@@ -31,6 +34,8 @@ internal static class Program
             return args switch
             {
                 ["agent", "--root", var root, "--blobs", var blobs] => NodeAgent.Serve(root, blobs),
+                ["mailbox", var mail, "--root", var root, "--blobs", var blobs] => Mailbox.Serve(mail, root, blobs),
+                ["relay", var mail] => Relay.Serve(mail),
                 ["attempt", var folder, "--blobs", var blobs] => RankRun.Serve(folder, blobs),
                 ["receive", var blob, "--root", var root, "--blobs", var blobs] => Transfers.Receive(new(root, blobs), blob),
                 ["send", var job, var path, var name, "--root", var root, "--blobs", var blobs] when long.TryParse(job, out var id) => Transfers.Send(new(root, blobs), new(id), path, name),

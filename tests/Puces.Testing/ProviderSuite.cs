@@ -145,7 +145,7 @@ public abstract class ProviderSuite
         return lease;
     }
 
-    private static async Task UntilAsync(Func<Task<bool>> isSo)
+    protected static async Task UntilAsync(Func<Task<bool>> isSo)
     {
         for (var begun = DateTime.UtcNow; !await isSo(); await Task.Delay(200, Ct)) Assert.True(DateTime.UtcNow - begun < Patience, "it does not come to that");
     }

@@ -63,7 +63,7 @@ internal sealed class SshCheck(SshCommand ssh, SshShell shell, string host, stri
     public static async Task<CheckStep> SharedAsync(string shared, IReadOnlyList<(string Name, SshCommand Ssh)> hosts, CancellationToken ct)
     {
         var name = $".puces-check-{Guid.NewGuid():N}";
-        var path = SshCommand.Quoted($"{shared}/{name}");
+        var path = CarriedRunner.Quoted($"{shared}/{name}");
         var (code, _, said) = await RunAsync(hosts[0].Ssh.Running($"echo {name} > {path}"), ct);
         if (code != 0) return new("shared folder", false, $"{hosts[0].Name} cannot write to {shared}: {said.Trim()}", "mount it, and let the user write there");
         try
@@ -94,7 +94,7 @@ internal sealed class SshCheck(SshCommand ssh, SshShell shell, string host, stri
           grep -rhsq '^KillUserProcesses=yes' /etc/systemd/logind.conf /etc/systemd/logind.conf.d && echo kill=yes
           echo "linger=$(loginctl show-user "$(id -un)" -p Linger --value 2>/dev/null)"
         fi
-        {(shared is null ? "" : $"[ -d {SshCommand.Quoted(shared)} ] && [ -w {SshCommand.Quoted(shared)} ] && echo shared=yes")}
+        {(shared is null ? "" : $"[ -d {CarriedRunner.Quoted(shared)} ] && [ -w {CarriedRunner.Quoted(shared)} ] && echo shared=yes")}
         true
         """;
 

@@ -14,13 +14,10 @@ internal sealed class SshCommand(SshPool pool, SshHost host, string knownHosts, 
     public string Target => (host.User ?? pool.User) is { } user ? $"{user}@{host.Host ?? host.Name}" : host.Host ?? host.Name;
 
     /// <summary>Arguments that run a script of the Bourne shell on the host, whatever the user's login shell is.</summary>
-    public IReadOnlyList<string> Running(string script) => [.. Options(), "-T", "--", Target, "exec sh -c " + Quoted(script)];
+    public IReadOnlyList<string> Running(string script) => [.. Options(), "-T", "--", Target, "exec sh -c " + CarriedRunner.Quoted(script)];
 
     /// <summary>Arguments that print what OpenSSH makes of all configuration, without connecting.</summary>
     public IReadOnlyList<string> Resolving() => [.. Options(), "-G", "--", Target];
-
-    /// <summary>As one word of a shell.</summary>
-    public static string Quoted(string text) => "'" + text.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
 
     private List<string> Options()
     {
@@ -45,7 +42,7 @@ internal sealed class SshCommand(SshPool pool, SshHost host, string knownHosts, 
         var port = colon > jump.LastIndexOf(']') && int.TryParse(jump.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
         IEnumerable<string> words = [Program, .. options, .. port > 0 ? ["-p", jump[(colon + 1)..]] : (string[])[], "-W", "[%h]:%p", "--", port > 0 ? jump[..colon] : jump];
         // Of a percent sign that was meant, OpenSSH wants two.
-        return string.Join(' ', words.Select(w => w == "[%h]:%p" ? w : Quoted(w.Replace("%", "%%", StringComparison.Ordinal))));
+        return string.Join(' ', words.Select(w => w == "[%h]:%p" ? w : CarriedRunner.Quoted(w.Replace("%", "%%", StringComparison.Ordinal))));
     }
 
     // Words of an option are parted by blanks; a percent sign begins a token.

@@ -43,11 +43,7 @@ internal sealed class NodeAgent : IDisposable
         _bell = Libc.Open(layout.Bell, Libc.ReadWrite | Libc.NonBlock | Libc.CloseOnExec);
         var nothing = Libc.Open("/dev/null", Libc.ReadWrite | Libc.CloseOnExec);
         var errors = Libc.Open(layout.Errors, Libc.WriteOnly | Libc.Create | Libc.Append | Libc.CloseOnExec);
-        // Built ahead of time, the program is one file; else `dotnet` runs a library, or a small host finds it by its own path.
-        var library = Environment.GetCommandLineArgs()[0];
-        var (program, arguments) = !library.EndsWith(".dll", StringComparison.Ordinal) ? ("/proc/self/exe", (string[])["puces-runner"])
-            : Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? (Environment.ProcessPath!, ["dotnet", Path.GetFullPath(library)])
-            : (Environment.ProcessPath!, [Environment.ProcessPath!]);
+        var (program, arguments) = Spawn.Self;
         _watchers = new(program, arguments, layout.Blobs, Surroundings.Block(Surroundings.Base()), nothing, errors);
     }
 
@@ -284,6 +280,11 @@ internal sealed class NodeAgent : IDisposable
 
     private void Launch(HeldRank rank)
     {
+        if (File.Exists(_layout.Over))
+        {
+            rank.End(RankPhase.Vanished, $"it did not begin: {File.ReadAllText(_layout.Over).Trim()}");
+            return;
+        }
         rank.Starts++;
         var pid = _watchers.Start(rank.Folder);
         if (pid < 0)

@@ -6,7 +6,7 @@ namespace Puces.Runner.Posix;
 internal static unsafe partial class Libc
 {
     public const int ReadOnly = 0, WriteOnly = 1, ReadWrite = 2;
-    public const int Create = 0x40, Truncate = 0x200, Append = 0x400, NonBlock = 0x800, CloseOnExec = 0x80000;
+    public const int Create = 0x40, Exclusive = 0x80, Truncate = 0x200, Append = 0x400, NonBlock = 0x800, CloseOnExec = 0x80000;
     public const int LockExclusive = 2, LockNow = 4;
     public const int NoHang = 1;
     public const short PollIn = 1, PollOut = 4, PollError = 8, PollHangUp = 16;

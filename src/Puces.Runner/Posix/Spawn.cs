@@ -10,6 +10,21 @@ internal static unsafe partial class Spawn
     private const short SetSignalDefaults = 0x04, SetSignalMask = 0x08, SetSession = 0x80;
     private const int SignalSetBytes = 128;
 
+    /// <summary>
+    /// How to start this program again. Built ahead of time, it is one file; else <c>dotnet</c> runs a library, or a small host finds it by
+    /// its own path.
+    /// </summary>
+    public static (string Program, string[] Arguments) Self
+    {
+        get
+        {
+            var library = Environment.GetCommandLineArgs()[0];
+            return !library.EndsWith(".dll", StringComparison.Ordinal) ? ("/proc/self/exe", ["puces-runner"])
+                : Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? (Environment.ProcessPath!, ["dotnet", Path.GetFullPath(library)])
+                : (Environment.ProcessPath!, [Environment.ProcessPath!]);
+        }
+    }
+
     /// <summary>The program's process id, or minus the error number. It leads a session of its own, with all signals at their defaults.</summary>
     public static int Start(string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment, int input, int output, int error)
     {

@@ -1,0 +1,61 @@
+using Puces.Core.Fleet;
+using Puces.Providers.Ssh;
+
+namespace Puces.Providers.Slurm;
+
+/// <summary>The machine on which Slurm's commands are: this one, or one that is reached by OpenSSH.</summary>
+internal sealed class SlurmLogin
+{
+    private readonly SlurmPool _slurm;
+    private readonly SshCommand? _ssh;
+    private readonly CarriedRunner _runner;
+    private readonly string _instance;
+
+    public SlurmLogin(SlurmPool slurm, string runner, string knownHosts, string instance, TimeSpan term)
+    {
+        (_slurm, _instance) = (slurm, instance);
+        _ssh = slurm.Login is { } host ? new(new([host]), host, knownHosts, term) : null;
+        _runner = new(Start, Trouble, slurm.Folder, runner);
+    }
+
+    /// <summary>As a person would write it.</summary>
+    public string Name => _ssh?.Target ?? "this machine";
+
+    /// <summary>
+    /// Runs a script of the Bourne shell. In it <c>$i</c> is the folder of this daemon, and each command that fails ends it.
+    /// </summary>
+    /// <exception cref="ProviderException">It failed.</exception>
+    public async Task<string> RunAsync(string script, CancellationToken ct)
+    {
+        await using var process = Start($"set -e; umask 077; {Prelude} {script}");
+        return await AnswerAsync(process, ct);
+    }
+
+    /// <summary>The same with the runner there, as <c>$r</c>.</summary>
+    public async Task<string> RunWithRunnerAsync(string script, CancellationToken ct)
+    {
+        await using var process = await StartRunnerAsync(script, ct);
+        return await AnswerAsync(process, ct);
+    }
+
+    public Task<INodeProcess> StartRunnerAsync(string script, CancellationToken ct) => _runner.StartAsync(Prelude + " " + script, ct);
+
+    private string Prelude =>
+        // Absolute, since jobs begin elsewhere.
+        $"mkdir -p {_runner.Folder}; i=\"$(cd {_runner.Folder} && pwd -P)/{_instance}\"; export {SlurmText.TimeFormat}; "
+        + (_slurm.Config is { } config ? $"export SLURM_CONF={CarriedRunner.Quoted(config)}; " : "");
+
+    private OwnProcess Start(string script) => _ssh is { } ssh ? OwnProcess.Start(SshCommand.Program, ssh.Running(script)) : OwnProcess.Start("/bin/sh", ["-c", script]);
+
+    private ProviderException Trouble(int code, string said) => _ssh is { } ssh && code == 255 ? SshTrouble.Of(ssh.Target, code, said) : SlurmTrouble.Of(Name, code, said);
+
+    private async Task<string> AnswerAsync(INodeProcess process, CancellationToken ct)
+    {
+        process.Input.Close();
+        using var output = new StreamReader(process.Output);
+        using var errors = new StreamReader(process.Errors);
+        var said = errors.ReadToEndAsync(ct);
+        var answer = await output.ReadToEndAsync(ct);
+        return await process.WaitAsync(ct) is not 0 and var code ? throw Trouble(code, await said) : answer;
+    }
+}
