@@ -4,7 +4,6 @@ using Puces.Cli.Remote;
 using Puces.Cli.Terminal;
 using Puces.Core.Contract;
 using Puces.Core.Fleet;
-using Puces.Core.Jobs;
 
 namespace Puces.Cli.Commands;
 
@@ -14,36 +13,33 @@ internal static class DeclareCommands
     public static PucesCommand Add(Tools tools)
     {
         var command = new PucesCommand(
-            "add", "Add a pool of machines that are reached by SSH, and check it. A name is looked up as ssh does it, ~/.ssh/config included.",
+            "add", "Add a pool, and check it: machines that are reached by SSH, or a cluster that Slurm runs.",
             "puces pools add ssh office --host gpu1 --host gpu2",
-            "puces pools add ssh lab --host vera@10.0.0.7:2222 --key ~/.ssh/lab --jump gate.example.org");
-        var provider = new Argument<string>("provider") { Description = "What kind of place: ssh" };
+            "puces pools add ssh lab --host vera@10.0.0.7:2222 --key ~/.ssh/lab --jump gate.example.org",
+            "puces pools add slurm jean --login jean-zay --partition gpu_p13 --account abc@v100");
+        var provider = new Argument<string>("provider") { Description = "What kind of place: ssh or slurm" };
         var name = new Argument<string>("name") { Description = "What the pool is to be called" };
-        var hosts = new Option<string[]>("--host") { HelpName = "[USER@]HOST[:PORT]", Description = "A machine of it; may be repeated. NAME=HOST calls it otherwise here" };
-        var user = new Option<string?>("--user") { HelpName = "NAME", Description = "Who to log in as" };
-        var port = new Option<int?>("--port") { HelpName = "N", Description = "Port of sshd" };
-        var key = new Option<string?>("--key") { HelpName = "FILE", Description = "Private key, on the server's machine" };
-        var jump = new Option<string?>("--jump") { HelpName = "[USER@]HOST[:PORT]", Description = "Host to go through" };
-        var folder = new Option<string?>("--folder") { HelpName = "DIR", Description = "Where Puces keeps its files on a host; ~/.puces, unless given" };
-        var shared = new Option<string?>("--shared") { HelpName = "DIR", Description = "A folder that all hosts see, for checkpoints" };
-        var term = new Option<string?>("--term") { HelpName = "1h", Description = "How long a job goes on without a word from the daemon" };
-        var gpus = new Option<string?>("--gpus") { HelpName = "NAME:COUNT", Description = "Virtual devices of each host, for trials" };
         command.Arguments.Add(provider);
         command.Arguments.Add(name);
-        foreach (var option in (Option[])[hosts, user, port, key, jump, folder, shared, term, gpus]) command.Options.Add(option);
+        var (ssh, slurm) = (new SshOptions(command), new SlurmOptions(command));
+        var folder = new Option<string?>("--folder") { HelpName = "DIR", Description = "Where Puces keeps its files there; ~/.puces, unless given. With slurm, compute nodes must see it too" };
+        var term = new Option<string?>("--term") { HelpName = "1h", Description = "How long a job goes on without a word from the daemon" };
+        var gpus = new Option<string?>("--gpus") { HelpName = "NAME:COUNT", Description = "Virtual devices of each node, for trials" };
+        foreach (var option in (Option[])[folder, term, gpus]) command.Options.Add(option);
         command.SetAction(async (parsed, ct) =>
         {
             var (kind, pool) = (parsed.GetRequiredValue(provider), parsed.GetRequiredValue(name));
-            if (kind != "ssh") throw CommandException.Usage($"pools of provider {kind} cannot be added; ssh is what there is", "puces pools add ssh " + pool + " --host gpu1");
-            var given = parsed.GetValue(hosts) ?? [];
-            if (given.Length == 0) throw CommandException.Usage("no host is given", $"puces pools add ssh {pool} --host gpu1");
-            var declared = new SetPool(
-                Gpus: parsed.GetValue(gpus), Provider: kind, Term: parsed.GetValue(term),
-                Ssh: new([.. given.Select(HostOf)], parsed.GetValue(user), parsed.GetValue(port), Whole(parsed.GetValue(key)), parsed.GetValue(jump), null, parsed.GetValue(folder), parsed.GetValue(shared)));
+            var declared = new SetPool(Gpus: parsed.GetValue(gpus), Provider: kind, Term: parsed.GetValue(term));
+            declared = kind switch
+            {
+                "ssh" => declared with { Ssh = ssh.Read(parsed, pool) with { Folder = parsed.GetValue(folder) } },
+                "slurm" => declared with { Slurm = slurm.Read(parsed, ssh) with { Folder = parsed.GetValue(folder) } },
+                _ => throw CommandException.Usage($"there are no pools of provider {kind}: write ssh or slurm", $"puces pools add ssh {pool} --host gpu1"),
+            };
             using var server = new PucesServer(tools.Session);
             var there = await server.GetAsync("api/v1/pools", PucesServer.Json.PoolList, ct);
             if (there.Pools.Any(p => p.Name == pool)) throw new CommandException($"there is a pool {pool} already", $"puces pools apply FILE, to change it, or puces pools rm {pool}");
-            await DeclareAsync(tools, server, pool, declared, ct);
+            await DeclareAsync(server, pool, declared, ct);
             tools.Screen.Line($"pool {pool} is added");
             return await CheckAsync(tools, server, pool, ct);
         });
@@ -66,7 +62,7 @@ internal static class DeclareCommands
             var code = ExitCodes.Ok;
             foreach (var (name, pool) in pools)
             {
-                await DeclareAsync(tools, server, name, pool, ct);
+                await DeclareAsync(server, name, pool, ct);
                 tools.Screen.Line($"pool {name} is declared");
             }
             foreach (var (name, _) in parsed.GetValue(check) ? pools : [])
@@ -104,7 +100,7 @@ internal static class DeclareCommands
         return command;
     }
 
-    private static async Task DeclareAsync(Tools tools, PucesServer server, string name, SetPool pool, CancellationToken ct)
+    private static async Task DeclareAsync(PucesServer server, string name, SetPool pool, CancellationToken ct)
     {
         using var reply = await server.SendAsync(
             PucesServer.Message(HttpMethod.Put, $"api/v1/pools/{Uri.EscapeDataString(name)}", pool, ContractJson.Default.SetPool), StartDaemon.IfNeeded, ct);
@@ -146,20 +142,4 @@ internal static class DeclareCommands
         }
         return errors.Count == 0 ? pools : throw new CommandException(JobFileErrors.Render(source, errors, tools.Screen.ErrorHasColour).TrimEnd('\n'), null, ExitCodes.Usage);
     }
-
-    // NAME=USER@HOST:PORT, of which only HOST must be there.
-    private static SshHost HostOf(string given)
-    {
-        var (name, rest) = given.Split('=', 2) is [var left, var right] ? (left, right) : (null, given);
-        var (user, address) = rest.Split('@', 2) is [var who, var where] ? (who, where) : (null, rest);
-        var colon = address.LastIndexOf(':');
-        var hasPort = colon > 0 && address.IndexOf(':', StringComparison.Ordinal) == colon && int.TryParse(address.AsSpan(colon + 1), out _);
-        var host = hasPort ? address[..colon] : address;
-        if (host.Length == 0) throw CommandException.Usage($"--host {given}: names no host", "--host vera@10.0.0.7:2222");
-        var called = name ?? JobName.FittingTo(host);
-        return new(called, called == host ? null : host, user, hasPort ? int.Parse(address.AsSpan(colon + 1), System.Globalization.CultureInfo.InvariantCulture) : null);
-    }
-
-    // The server may run in another folder; it is often on this machine.
-    private static string? Whole(string? path) => path is null || path.StartsWith('~') ? path : Path.GetFullPath(path);
 }

@@ -67,9 +67,8 @@ internal static class PoolCommands
 
     private static Dictionary<string, string>? Places(int nodes, int? racks, string[] given)
     {
-        var places = new Dictionary<string, string>(StringComparer.Ordinal);
         if (racks is < 1) throw CommandException.Usage($"--racks {racks}: write how many nodes stand in each", "--racks 4");
-        foreach (var (node, i) in Pool.NodeNames(racks is null ? 0 : nodes).Select((node, i) => (node, i))) places[node] = Say.Text($"rack{i / racks + 1}");
+        var places = racks is { } each ? Pool.InRacks(nodes, each) : [];
         foreach (var one in given)
             places[one.Split('=')[0]] = one.Split('=', 2) is [{ Length: > 0 }, { Length: > 0 } place] ? place
                 : throw CommandException.Usage($"--place {one}: write a node and where it stands", "--place n1=dc1/row2/rack7");
@@ -94,13 +93,20 @@ internal static class PoolCommands
                         node.Problem ?? (!node.IsUp ? "down" : node.Closed is { } closed ? "closed " + closed : "up"),
                         node is { IsUp: true, Problem: null, Closed: null } ? Tint.Green : Tint.Red));
             }
-            if (pool.Nodes.Count == 0 || pool.Problem is not null)
+            foreach (var offer in pool.Offers ?? [])
+                table.Add(
+                    name, pool.Provider, offer.Kind, offer.Model is null ? "no accelerator" : Say.Text($"{offer.Nodes} × {offer.Devices} × {offer.Model}"),
+                    Of(offer.FreeDevices, (double)offer.Devices * offer.Nodes), "", "", "", offer.Problem is { } trouble ? new Cell(trouble, Tint.Red) : new Cell("to be asked for", Tint.Green));
+            if (pool.Nodes.Count == 0 && pool.Offers is not { Count: > 0 } || pool.Problem is not null)
                 table.Add(name, pool.Provider, "", "", Of(pool.FreeDevices, pool.Devices), "", "", "", new Cell(pool.Problem ?? "no nodes", Tint.Red));
         }
         table.Write(screen);
         foreach (var pool in list.Pools)
             foreach (var gap in pool.Gaps ?? [])
                 screen.Line(string.Create(CultureInfo.InvariantCulture, $"{pool.Name}: {gap.Free} of {gap.Devices} {gap.Model} free{GapText.Of(gap)}"));
+        foreach (var pool in list.Pools)
+            foreach (var lease in pool.Leases ?? [])
+                screen.Line(Say.Text($"{pool.Name} {lease.Id}: {lease.State} for job {lease.Job}{(lease.Reason is { } why ? ": " + why : "")}"));
         foreach (var window in list.Pools.SelectMany(p => p.Windows ?? []))
             screen.Line(Say.Text($"window {window.Number}: {window.Text}{(window.Jobs.Count > 0 ? $"; still there: {string.Join(", ", window.Jobs.Select(j => $"job {j}"))}" : "")}"));
     }

@@ -27,6 +27,7 @@ internal static class ReplayCommand
         var add = Many("--add", "NxD[:MODEL]", "With these nodes too");
         var remove = Many("--remove", "NxD[:MODEL]", "Without these nodes");
         var overhead = new Option<string?>("--overhead") { HelpName = "60s", Description = "How long a job that was stopped holds devices before it works again, 60s unless given; the preemptive references pay nothing" };
+        var every = new Option<string?>("--checkpoint-every") { HelpName = "30m", Description = "How often jobs save what they have done: what came after is lost with a stop; when they are stopped unless given" };
         var jobsOut = new Option<string?>("--jobs-out") { HelpName = "FILE.csv", Description = "Write each job's start and end, in seconds from the first submit" };
         var html = new Option<string?>("--html") { HelpName = "FILE", Description = "Write a report with charts, one file" };
         var rules = new Option<string?>("--rules") { HelpName = Muri, Description = "Those of Muri's simulator, for a trace in its own form" };
@@ -35,11 +36,11 @@ internal static class ReplayCommand
         var generate = new Option<string?>("--generate") { HelpName = "JOBS[:SEED]", Description = "Jobs made up from a seed, in place of a trace" };
         var history = new Option<bool>("--from-history") { Description = "The jobs that the daemon remembers, in place of a trace" };
         command.Arguments.Add(trace);
-        foreach (var option in (Option[])[nodes, policy, pools, add, remove, overhead, jobsOut, html, rules, overheads, generate, history]) command.Options.Add(option);
+        foreach (var option in (Option[])[nodes, policy, pools, add, remove, overhead, every, jobsOut, html, rules, overheads, generate, history]) command.Options.Add(option);
         command.SetAction(async (parsed, ct) =>
         {
             var policies = Policies(parsed.GetValue(policy) ?? [], parsed.GetValue(rules) is not null);
-            var costs = new ReplayCosts(Overhead(parsed.GetValue(overhead)));
+            var costs = new ReplayCosts(Duration(parsed, overhead) ?? ReplayCosts.Default.Restart, Duration(parsed, every) ?? default);
             var sources = (parsed.GetValue(trace) is null ? 0 : 1) + (parsed.GetValue(generate) is null ? 0 : 1) + (parsed.GetValue(history) ? 1 : 0);
             if (sources != 1) throw CommandException.Usage(sources == 0 ? "there is nothing to replay" : "TRACE, --generate and --from-history exclude each other", "puces replay TRACE --nodes 16x8");
             if (parsed.GetValue(overheads) is not null && parsed.GetValue(rules) is null) throw CommandException.Usage("--overheads are those of --rules muri", "--overhead 60s, for every start");
@@ -89,8 +90,8 @@ internal static class ReplayCommand
         return names;
     }
 
-    private static TimeSpan Overhead(string? text) => text is null ? ReplayCosts.Default.Restart : Durations.TryParse(text, out var time) ? time
-        : throw CommandException.Usage($"--overhead {text} is no duration", $"--overhead {Durations.Guess(text) ?? "60s"}");
+    private static TimeSpan? Duration(ParseResult parsed, Option<string?> option) => parsed.GetValue(option) is not { } text ? null : Durations.TryParse(text, out var time) ? time
+        : throw CommandException.Usage($"{option.Name} {text} is no duration", $"{option.Name} {Durations.Guess(text) ?? option.HelpName}");
 
     private static ReplayInput MuriInput(Session session, string? trace, string? overheads, IReadOnlyList<NodeGroup> pool)
     {

@@ -46,10 +46,12 @@ public sealed record JobDetail(JobView Job, JobSpec Spec, IReadOnlyList<AttemptV
 
 /// <summary>One try at running a job. <paramref name="Decided"/> is when its start was; what has not happened yet is null.</summary>
 /// <param name="Preempted">When it was told to leave its devices, to another job or because a node closed.</param>
+/// <param name="Saved">When the newest checkpoint was heard of.</param>
+/// <param name="Saves">How many it wrote; null for none.</param>
 public sealed record AttemptView(
     int Number, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
     int? ExitCode = null, string? Reason = null, double? CpuSeconds = null, long? PeakMemoryBytes = null, string? Checkpoint = null,
-    DateTimeOffset? Preempted = null);
+    DateTimeOffset? Preempted = null, DateTimeOffset? Saved = null, int? Saves = null);
 
 /// <summary>What the server remembers, a page at a time: jobs by their numbers, with all that a replay needs.</summary>
 /// <param name="Nodes">Those of the pools now, as they are when nobody holds anything; on the first page only.</param>
@@ -94,9 +96,24 @@ public sealed record GapView(string Model, int Devices, int Free, double Fragmen
 /// <summary>A pool with its nodes.</summary>
 /// <param name="Gaps">For each accelerator, what is free and how it lies.</param>
 /// <param name="Windows">When it, or a node of it, is or will be closed, by what begins first.</param>
+/// <param name="Offers">What a pool with a line of its own could give; null where nodes are its own.</param>
+/// <param name="Leases">What is held of such a pool, or waited for.</param>
 public sealed record PoolView(
     string Name, string Provider, bool IsVirtual, IReadOnlyList<NodeView> Nodes, int Devices, int FreeDevices, string? Problem = null,
-    IReadOnlyList<GapView>? Gaps = null, IReadOnlyList<WindowView>? Windows = null);
+    IReadOnlyList<GapView>? Gaps = null, IReadOnlyList<WindowView>? Windows = null, IReadOnlyList<OfferView>? Offers = null,
+    IReadOnlyList<LeaseView>? Leases = null);
+
+/// <summary>Nodes of one shape that a pool could give.</summary>
+/// <param name="Kind">What the pool calls it, such as a partition.</param>
+/// <param name="Model">Null where it has no devices.</param>
+/// <param name="Devices">On each node.</param>
+/// <param name="Problem">Why nothing is given there now.</param>
+public sealed record OfferView(string Kind, string? Model, int Devices, int Nodes, int FreeDevices, int FreeNodes, string? Problem = null);
+
+/// <summary>Nodes that a pool was asked for on behalf of a job.</summary>
+/// <param name="State"><c>asked</c>, <c>waiting</c>, <c>ready</c>, <c>ended</c> or <c>lost</c>.</param>
+/// <param name="Reason">Why it waits, in the pool's own words.</param>
+public sealed record LeaseView(string Id, long Job, string State, string? Reason = null, DateTimeOffset? ExpectedStart = null);
 
 /// <param name="Models">Such as <c>8 × H100 (virtual)</c>, or <c>no accelerator</c>.</param>
 /// <param name="FreeParts">What is left of each device that jobs hold in parts, such as 0.5; null where none is.</param>
@@ -141,12 +158,13 @@ public sealed record SetSecret(string Value);
 /// <summary>Body of <c>PUT /api/v1/pools/{name}</c>. Nulls stand for what is found on the machine.</summary>
 /// <param name="Islands">Virtual devices of each node are joined by fast links, so many at a time; null for none.</param>
 /// <param name="Places">Node → where it stands, the nearest switch last, such as <c>n1</c> → <c>dc1/row2/rack7</c>.</param>
-/// <param name="Provider">What kind of place it is: <c>local</c> or <c>ssh</c>.</param>
+/// <param name="Provider">What kind of place it is: <c>local</c>, <c>ssh</c> or <c>slurm</c>.</param>
 /// <param name="Term">How long an attempt goes on without a word from the daemon, such as <c>1h</c>.</param>
 /// <param name="Ssh">Of the ssh provider: its hosts, and how to reach them.</param>
+/// <param name="Slurm">Of the slurm provider: what is asked for there, and how.</param>
 public sealed record SetPool(
     int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null, int? Islands = null, IReadOnlyDictionary<string, string>? Places = null,
-    string Provider = "local", string? Term = null, SshPool? Ssh = null);
+    string Provider = "local", string? Term = null, SshPool? Ssh = null, SlurmPool? Slurm = null);
 
 /// <summary>One thing that was tried when a pool was checked.</summary>
 /// <param name="IsGood">Null for something that works, and that a person should know of.</param>

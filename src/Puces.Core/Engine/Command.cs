@@ -1,6 +1,7 @@
 using Puces.Core.Contract;
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
+using Puces.Core.Market;
 using Puces.Core.Queues;
 
 namespace Puces.Core.Engine;
@@ -66,6 +67,15 @@ public abstract record Command
 
     /// <summary>A window is not believed any more: what it is about opens at once, if it was closed.</summary>
     public sealed record RemoveWindow(int Number) : Command;
+
+    /// <summary>What a pool with a line of its own could give.</summary>
+    public sealed record OffersSeen(string Pool, IReadOnlyList<Offer> Offers) : Command;
+
+    /// <summary>All leases of ours at a pool. What was asked for before the pool was looked at is among them, if it was given.</summary>
+    public sealed record LeasesSeen(string Pool, IReadOnlyList<Lease> Leases) : Command;
+
+    /// <summary>A pool did not give what it was asked for, and has nothing of it.</summary>
+    public sealed record LeaseRefused(LeaseId Lease, string Reason) : Command;
 
     /// <summary>A project was added or changed.</summary>
     public sealed record SetProject(Project Project) : Command;

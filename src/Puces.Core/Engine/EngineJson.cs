@@ -24,6 +24,7 @@ namespace Puces.Core.Engine;
 [JsonSerializable(typeof(Pool))]
 [JsonSerializable(typeof(Project))]
 [JsonSerializable(typeof(Window))]
+[JsonSerializable(typeof(LeaseRecord))]
 public sealed partial class EngineJson : JsonSerializerContext
 {
     /// <summary>Text goes into a database, not into HTML: only what JSON must escape is escaped.</summary>

@@ -1,5 +1,6 @@
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
+using Puces.Core.Market;
 
 namespace Puces.Core.Engine;
 
@@ -38,7 +39,7 @@ public abstract record Change
 
 /// <summary>One line of the feed: what people want to know. Append-only.</summary>
 /// <param name="Seq">Counts from 1 without gaps.</param>
-/// <param name="Kind">submitted, started, running, ended, requeued, cancelling, node-up, node-down, node-gone, checkpoint, preempted, project, window, closed, opened.</param>
+/// <param name="Kind">submitted, started, running, ended, requeued, cancelling, node-up, node-down, node-gone, checkpoint, preempted, project, window, closed, opened, refused, lease-over.</param>
 public sealed record FeedEvent(long Seq, DateTimeOffset At, string Kind, string Text, JobId? Job = null, string? Project = null);
 
 /// <summary>What must now be done outside. Each may be done again without harm.</summary>
@@ -68,6 +69,15 @@ public abstract record Effect
     /// go to those that are new. A node that is declared as before is left as it is.
     /// </summary>
     public sealed record OpenPool(Pool Pool) : Effect;
+
+    /// <summary>Ask a pool for nodes; answered by <see cref="Command.LeasesSeen"/> or <see cref="Command.LeaseRefused"/>.</summary>
+    public sealed record Acquire(string Pool, LeaseRequest Request) : Effect;
+
+    /// <summary>Connect with the machines of a lease, as it is now.</summary>
+    public sealed record OpenLease(string Pool, Lease Lease, LeaseRequest Request) : Effect;
+
+    /// <summary>Let go of a lease's machines, and give it back.</summary>
+    public sealed record Release(string Pool, LeaseId Lease) : Effect;
 
     /// <summary>Let go of all nodes of a pool that is no more.</summary>
     public sealed record ClosePool(string Pool) : Effect;

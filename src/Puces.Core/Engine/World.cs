@@ -69,7 +69,7 @@ public sealed partial class World
     public IReadOnlyCollection<Pool> Pools => _pools.Values;
 
     /// <summary>The effects of what is stored: pools to open. What is on their nodes is settled when each node is seen.</summary>
-    public IReadOnlyList<Effect> Resume() => [.. _pools.Values.Select(p => new Effect.OpenPool(p))];
+    public IReadOnlyList<Effect> Resume() => [.. _pools.Values.Select(p => new Effect.OpenPool(p)), .. ResumeLeases()];
 
     /// <summary>When something that is held back may go.</summary>
     public DateTimeOffset? NextTick
@@ -93,6 +93,7 @@ public sealed partial class World
         // Asked for at one hello, and over by a later one of the same batch: nobody may start it any more.
         batch.Effects.RemoveAll(e => e is Effect.StartRank again && (Live(again.Attempt) is not { } live || live.Ranks[again.Rank].IsOver));
         Decide(batch);
+        Ask(batch);
         _lastEvent = batch.LastEvent;
         return new(batch.Answers, batch.Changes, batch.Events, batch.Effects, [.. batch.Nodes.Select(UseOf)], NextTick);
     }
@@ -114,6 +115,9 @@ public sealed partial class World
             case Command.PoolOpened c: PoolOpened(c.Pool); break;
             case Command.SetWindow c: return SetWindow(c.Window, batch);
             case Command.RemoveWindow c: return RemoveWindow(c.Number, batch);
+            case Command.OffersSeen c: OffersSeen(c); break;
+            case Command.LeasesSeen c: LeasesSeen(c, batch); break;
+            case Command.LeaseRefused c: LeaseRefused(c, batch); break;
             case Command.SetProject c: return SetProject(c.Project, batch);
             case Command.RemoveProject c: return RemoveProject(c.Name, batch);
             case Command.SetPool c: return SetPool(c.Pool, batch);
@@ -176,6 +180,7 @@ public sealed partial class World
         batch.Set(job);
         _jobs.Remove(job.Id);
         _claims.Remove(job.Id);
+        Withdraw(job.Id, null, batch);
         batch.Say("ended", $"job {job.Id} ({job.Name}) {job.State.Word}{(reason is null ? "" : ": " + reason)}", job);
         return job;
     }

@@ -78,6 +78,8 @@ public sealed partial class World
         // Not before all are gone: a restarted daemon must hear each verdict of the gang again.
         for (var i = 0; i < live.Ranks.Length; i++) batch.Effects.Add(new Effect.Acknowledge(job.Attempt, i, live.Ranks[i].Node));
         batch.Nodes.UnionWith(live.Record.Nodes);
+        // A lease is its job's alone, and ends with the attempt.
+        Withdraw(job.Id, null, batch);
         // One that was told to stop is never why: after a restart the news of it may come first.
         var first = live.Ranks.Where(r => r.IsBad).MinBy(r => (r.Verdict is { Cause: ExitCause.Stopped }, r.Order));
         var verdicts = live.Ranks.Where(r => r.Verdict is not null).Select(r => r.Verdict!).ToList();
@@ -97,8 +99,9 @@ public sealed partial class World
         var worked = started is { } began ? batch.Now - began : TimeSpan.Zero;
         if (first is not null && job.State is not JobState.Stopping { Reason: StopReason.Cancelled } && Again(ref job, first))
         {
-            job = job with { Worked = live.Record.Checkpoint is null ? job.Worked : job.Worked + worked };
+            job = job with { Worked = job.Worked + live.Record.Kept(worked) };
             _scheduler.Leave(claim, job.Worked);
+            job = job with { Gained = claim.Gained };
             Requeue(job, reason!, batch);
             return;
         }
@@ -152,7 +155,8 @@ public sealed partial class World
     private void Checkpointed(Command.Checkpointed c, Batch batch)
     {
         if (Live(c.Attempt) is not { } live || live.Record.Checkpoint == c.Checkpoint) return;
-        batch.Set(live.Record = live.Record with { Checkpoint = c.Checkpoint });
+        batch.Set(live.Record = live.Record with { Checkpoint = c.Checkpoint, Saved = batch.Now, Saves = live.Record.Saves + 1 });
+        _claims[c.Attempt.Job].Saved = Clock(batch.Now);
         batch.Say("checkpoint", $"job {c.Attempt.Job} saved {c.Checkpoint}", _jobs[c.Attempt.Job]);
     }
 

@@ -56,7 +56,7 @@ public sealed partial class World
         {
             var last = new TimeSpan(Clock(now).Ticks - Clock(now).Ticks % tick.Ticks);
             foreach (var holding in _scheduler.Holding)
-                if (holding.Since <= last) History.Reach(holding, holding.Attained(last));
+                if (holding.Since <= last) History.Reach(holding, holding.Progress(last));
             _scheduler.Policy.Look(_scheduler, last);
         }
         return [.. Line(now), .. _held.Select(h => h.Job)];

@@ -40,26 +40,30 @@ public sealed partial class World
             Limit = job.Limit,
             CanYield = job.CanYield,
             Worked = job.Worked,
+            Gained = job.Gained,
             Attempts = job.Attempts,
             Kin = job.Kin,
         };
     }
 
     // Keys of notes begin with what they are about.
-    private const string RunTimesNote = "run-times/", PolicyNote = "policy/";
+    private const string RunTimesNote = "run-times/", PolicyNote = "policy/", StoppedLastNote = "stopped-last";
 
     private void Recall(IEnumerable<KeyValuePair<string, string>> notes)
     {
         _scheduler.History.Load(notes.Where(n => n.Key.StartsWith(RunTimesNote, StringComparison.Ordinal)).Select(n => (n.Key[RunTimesNote.Length..], n.Value)));
         if (notes.FirstOrDefault(n => n.Key == PolicyNote + _scheduler.Policy.Name).Value is { } kept) _scheduler.Policy.Load(kept);
+        if (notes.FirstOrDefault(n => n.Key == StoppedLastNote).Value is { } stopped) _scheduler.LoadStoppedLast(stopped);
         RecallProjects(notes);
         RecallWindows(notes);
+        RecallLeases(notes);
     }
 
     private void Note(Batch batch)
     {
         foreach (var (key, text) in _scheduler.History.TakeLearned()) batch.Add(new Change.NoteSet(RunTimesNote + key, text.Length > 0 ? text : null));
         if (_scheduler.Policy.TakeKept() is { } kept) batch.Add(new Change.NoteSet(PolicyNote + _scheduler.Policy.Name, kept));
+        if (_scheduler.TakeStoppedLast() is { } stopped) batch.Add(new Change.NoteSet(StoppedLastNote, stopped));
         foreach (var (project, usage) in _scheduler.Shares.TakeChanged()) batch.Add(new Change.NoteSet(ProjectNotes.Usage + project, usage));
     }
 
@@ -68,7 +72,8 @@ public sealed partial class World
         var parts = held.Shares.Select(s => new Part(_grid.IndexOf(s.Node), Mask(s.Devices), s.OfDevice, s.MilliCpus, s.Memory.Bytes)).ToArray();
         var claim = ClaimOf(job);
         claim.Attempts--;
-        _scheduler.Restore(claim, parts, attempt.GuestOf?.Value, Clock(attempt.Decided), attempt.Devices);
+        _scheduler.Restore(claim, parts, attempt.GuestOf?.Value, Clock(attempt.Decided), attempt.Devices, attempt.Speed ?? 1000);
+        claim.Saved = attempt.Saved is { } saved ? Clock(saved) : null;
     }
 
     private void Wait(Job job, JobState.Queued queued, DateTimeOffset now)
@@ -78,8 +83,9 @@ public sealed partial class World
             _held.Add((until, job.Id));
             return;
         }
+        _unasked.Add(job.Id);
         var reserved = queued.Reserved is { } r ? new Reserved([.. r.Nodes.Select(_grid.IndexOf)], Clock(r.At)) : null;
-        _scheduler.Add(ClaimOf(job), Clock(now), reserved);
+        _scheduler.Add(ClaimOf(job), Clock(now), reserved, hasLeft: queued.LeftTo is not null);
     }
 
     private void Unwait(Job job, JobState.Queued queued)
@@ -110,11 +116,13 @@ public sealed partial class World
 
     private void Begin(Job job, Claim claim, Batch batch)
     {
+        // Those who lose are withdrawn before the winner starts.
+        Withdraw(job.Id, claim.Parts.Count > 0 && _leaseOf.TryGetValue(_grid.NodeAt(claim.Parts[0].Node).Id, out var lease) ? lease : null, batch);
         var allocation = new Allocation([.. claim.Parts.Select(p => new Share(_grid.NodeAt(p.Node).Id, Indexes(p.Devices), p.MilliCpus, new(p.Memory), p.Share))]);
         job = job with { Attempts = job.Attempts + 1, State = new JobState.Starting(allocation, batch.Now) };
         var record = new AttemptRecord(
             job.Attempt, [.. allocation.Shares.Select(s => s.Node)], batch.Now, GuestOf: claim.GuestOf is { } host ? new(host) : null,
-            Devices: Scheduler.DevicesOf(claim));
+            Devices: Scheduler.DevicesOf(claim), Speed: claim.Speed == 1000 ? null : claim.Speed);
         _holdings.Hold(job.Id, allocation);
         _attempts[job.Id] = new(record, allocation);
         Set(job, batch);

@@ -43,6 +43,8 @@ public sealed partial class World
         if (!_pools.TryGetValue(name, out var pool)) return new(Error: $"there is no pool {name}");
         if (Vacate(name, pool, null, [], batch) is { } refusal) return new(Error: refusal);
         foreach (var window in _grid.Windows.Values.Where(w => w.Pool == name && w.IsAhead(batch.Now)).Select(w => w.Number).ToList()) RemoveWindow(window, batch);
+        foreach (var lease in _leases.Values.Where(l => l.Pool == name).ToList()) Release(lease, batch);
+        _offers.Remove(name);
         _pools.Remove(name);
         batch.Add(new Change.PoolSet(pool, IsRemoved: true));
         batch.Effects.Add(new Effect.ClosePool(name));
@@ -80,6 +82,7 @@ public sealed partial class World
     private void NodeSeen(Command.NodeSeen c, Batch batch)
     {
         if (_opening.TryGetValue(c.Node.Pool, out var opening) && !opening.Believes(c.Node.Id)) return;
+        if (Arrive(c.Node, batch)) return;
         var was = _holdings.Find(c.Node.Id);
         if (c.Node.IsUp) Heard(c.Node.Id);
         else Unheard(c.Node.Id, batch.Now);

@@ -9,6 +9,8 @@ namespace Puces.Core.Engine;
 public sealed partial class World
 {
     private int _lastWindow;
+    // Boundaries until then were told, or were past when their window was set: stored, so that those that pass while no daemon runs are told by the next.
+    private const string TurnedNote = "turned";
     private DateTimeOffset _turned = DateTimeOffset.MaxValue;
 
     private Answer SetWindow(Window asked, Batch batch)
@@ -29,6 +31,7 @@ public sealed partial class World
     {
         _grid.Close(window);
         batch.Add(new Change.NoteSet(WindowNotes.Key(window.Number), WindowNotes.Write(window)));
+        NoteTurn(batch);
         return window;
     }
 
@@ -36,6 +39,7 @@ public sealed partial class World
     {
         foreach (var (key, text) in notes)
         {
+            if (key == TurnedNote && DateTimeOffset.TryParseExact(text, "O", CultureInfo.InvariantCulture, DateTimeStyles.None, out var turned)) _turned = turned;
             if (WindowNotes.Read(key, text) is not { } window) continue;
             _lastWindow = Math.Max(_lastWindow, window.Number);
             _grid.Close(window);
@@ -50,12 +54,16 @@ public sealed partial class World
     /// <summary>Time has come to this batch: nodes close and open.</summary>
     private void Turn(Batch batch)
     {
+        var told = batch.Events.Count;
         foreach (var window in _grid.Windows.Values)
         {
-            if (window.From > _turned && window.From <= batch.Now) batch.Say("closed", window.Target + " is closed " + window.Until);
-            if (window.To > _turned && window.To <= batch.Now) batch.Say("opened", window.Target + " is open again");
+            var (closes, opens) = (window.From > _turned && window.From <= batch.Now, window.To > _turned && window.To <= batch.Now);
+            if (closes && opens) batch.Say("opened", $"{window.Target} was closed {window.Until}, and is open again");
+            else if (closes) batch.Say("closed", window.Target + " is closed " + window.Until);
+            else if (opens) batch.Say("opened", window.Target + " is open again");
         }
         _turned = batch.Now;
+        if (batch.Events.Count > told) NoteTurn(batch);
         foreach (var index in _grid.Turn(Clock(batch.Now)))
         {
             if (_holdings.Find(_grid.NodeAt(index).Id) is not { } node) continue;
@@ -63,6 +71,8 @@ public sealed partial class World
             batch.Nodes.Add(node.Id);
         }
     }
+
+    private static void NoteTurn(Batch batch) => batch.Add(new Change.NoteSet(TurnedNote, batch.Now.ToString("O", CultureInfo.InvariantCulture)));
 
     /// <summary>A job's node has closed: it saves and leaves, and goes on when and where there is room.</summary>
     private void LeaveClosed(Job job, Batch batch)

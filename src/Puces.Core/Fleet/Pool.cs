@@ -29,8 +29,15 @@ public sealed record Pool(
     /// <summary>What local nodes are called behind the pool's name: <c>host</c>, or <c>n1</c>, <c>n2</c> and so on.</summary>
     public static IEnumerable<string> NodeNames(int nodes) => nodes == 1 ? ["host"] : Enumerable.Range(1, nodes).Select(i => string.Create(CultureInfo.InvariantCulture, $"n{i}"));
 
-    /// <summary>Names of its nodes, behind the pool's own.</summary>
-    public IEnumerable<string> NodeNames() => Ssh is { } ssh ? ssh.Hosts.Select(h => h.Name) : NodeNames(Nodes);
+    /// <summary>Names of its nodes, behind the pool's own; none where nodes come with leases.</summary>
+    public IEnumerable<string> NodeNames() => Ssh is { } ssh ? ssh.Hosts.Select(h => h.Name) : HasLine ? [] : NodeNames(Nodes);
+
+    /// <summary>It has a line of its own: nodes come with leases, and go with them.</summary>
+    public bool HasLine => Provider is not ("local" or "ssh");
+
+    /// <summary>Where local nodes stand in racks of so many: <c>rack1</c>, <c>rack2</c> and so on.</summary>
+    public static Dictionary<string, string> InRacks(int nodes, int perRack) =>
+        NodeNames(nodes).Select((node, i) => (node, i)).ToDictionary(n => n.node, n => string.Create(CultureInfo.InvariantCulture, $"rack{n.i / perRack + 1}"));
 
     public bool IsVirtual => Ssh is null && Nodes > 1 || Gpus is not null || Cpus is not null || Memory is not null;
 

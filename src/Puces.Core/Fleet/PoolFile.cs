@@ -18,15 +18,25 @@ public static class PoolFile
     /// <summary>All keys of a pool, in the order in which they are documented.</summary>
     public static readonly IReadOnlyList<JobField> Fields =
     [
-        new("pool.provider", "What kind of place it is.", "local or ssh", "\"ssh\"", Text, "type", "kind", "backend"),
+        new("pool.provider", "What kind of place it is.", "local, ssh or slurm", "\"ssh\"", Text, "type", "kind", "backend"),
         new("pool.hosts", "The machines of an ssh pool.", "a list of hosts", """["gpu1","gpu2"]""", "{}", "machines", "servers"),
         new("pool.user", "Who to log in as; what ~/.ssh/config says where it is left out.", "a user's name", "\"puces\"", Text, "username", "login"),
         new("pool.port", "Port of sshd.", "a whole number", "22", Whole),
         new("pool.key", "File of the private key.", "a path", "\"~/.ssh/id_ed25519\"", Text, "identity_file", "ssh_key"),
         new("pool.jump", "Host to go through.", "user@host:port", "\"vera@gate:22\"", Text, "proxy_jump", "bastion"),
-        new("pool.config", "An ssh_config file to read in place of the user's.", "a path", "\"/etc/puces/ssh_config\"", Text),
+        new("pool.config", "An ssh_config file, or Slurm's slurm.conf, to read in place of the usual one.", "a path", "\"/etc/puces/ssh_config\"", Text),
         new("pool.folder", "Where Puces keeps its files on a host; ~/.puces where it is left out.", "a path", "\"/scratch/puces\"", Text),
         new("pool.shared", "A folder that all hosts see, for checkpoints.", "a path from / on", "\"/nfs/puces\"", Text),
+        new("pool.partitions", "Partitions of a slurm pool, the preferred first; all where it is left out.", "a list of names", """["gpu"]""", "{}", "partition", "queues"),
+        new("pool.login", "Where Slurm's commands are; the daemon's own machine where it is left out.", "a host", "\"vera@login.example.org\"", "{}", "login_node"),
+        new("pool.account", "Whom Slurm charges.", "a name", "\"lab\"", Text),
+        new("pool.qos", "Slurm's quality of service.", "a name", "\"normal\"", Text),
+        new("pool.constraint", "Features that a node must have, as sbatch takes them.", "an expression", "\"v100-32g\"", Text),
+        new("pool.options", "More options for sbatch.", "a list of options", """["--reservation=gpus"]""", "{}"),
+        new("pool.time", "How long a lease lasts that names no limit.", "a duration", "\"20h\"", Text, "walltime"),
+        new("pool.exclusive", "Take whole nodes, also for a few of their devices.", "true or false", "true", """{"type":"boolean"}"""),
+        new("pool.gpus_per_node", "Ask for devices by --gpus-per-node and not by --gres.", "true or false", "true", """{"type":"boolean"}"""),
+        new("pool.model", "What the devices are, where Slurm names no type.", "a model", "\"A100\"", Text),
         new("pool.term", "How long a job goes on without a word from the daemon; 1h where it is left out.", "a duration", "\"1h\"", Text),
         new("pool.nodes", "Virtual nodes of the local pool.", "a whole number", "2", Whole),
         new("pool.gpus", "Virtual devices of each node, for trials.", "a model and a count", "\"H100:8\"", Text),
@@ -74,6 +84,7 @@ public static class PoolFile
     {
         var pool = new SetPool();
         var ssh = new SshPool([]);
+        var slurm = new SlurmPool([]);
         foreach (var (field, node) in reader.Fields(keys, "pool", Fields))
         {
             switch (field.Key)
@@ -91,15 +102,51 @@ public static class PoolFile
                 case "port": ssh = ssh with { Port = reader.Whole(node, field, 1, 65535) }; break;
                 case "key": ssh = ssh with { Key = reader.Filled(node, field) }; break;
                 case "jump": ssh = ssh with { Jump = reader.Filled(node, field) }; break;
-                case "config": ssh = ssh with { Config = reader.Filled(node, field) }; break;
-                case "folder": ssh = ssh with { Folder = reader.Filled(node, field) }; break;
+                case "config":
+                    ssh = ssh with { Config = reader.Filled(node, field) };
+                    slurm = slurm with { Config = ssh.Config };
+                    break;
+                case "folder":
+                    ssh = ssh with { Folder = reader.Filled(node, field) };
+                    slurm = slurm with { Folder = ssh.Folder };
+                    break;
+                case "partitions": slurm = slurm with { Partitions = Texts(node, field, reader) }; break;
+                case "login": slurm = slurm with { Login = Login(node, field, reader) }; break;
+                case "account": slurm = slurm with { Account = reader.Filled(node, field) }; break;
+                case "qos": slurm = slurm with { Qos = reader.Filled(node, field) }; break;
+                case "constraint": slurm = slurm with { Constraint = reader.Filled(node, field) }; break;
+                case "options": slurm = slurm with { Options = Texts(node, field, reader) }; break;
+                case "time": slurm = slurm with { Time = reader.Duration(node, field) }; break;
+                case "exclusive": slurm = slurm with { Exclusive = Truth(node, field, reader) }; break;
+                case "gpus_per_node": slurm = slurm with { GpusPerNode = Truth(node, field, reader) }; break;
+                case "model": slurm = slurm with { Model = reader.Filled(node, field) }; break;
                 case "shared": ssh = ssh with { Shared = reader.Filled(node, field) }; break;
                 default: throw new InvalidOperationException($"The key {field.Path} is in the table and is not read.");
             }
         }
+        if (pool.Provider == "slurm") return pool with { Slurm = slurm, Ssh = ssh.Hosts.Count > 0 ? ssh : null };
         // Hosts alone say what it is.
         if (keys.Entries.All(e => e.Key != "provider") && ssh.Hosts.Count > 0) pool = pool with { Provider = "ssh" };
         return pool.Provider == "ssh" || ssh.Hosts.Count > 0 || ssh != new SshPool(ssh.Hosts) ? pool with { Ssh = ssh } : pool;
+    }
+
+    private static List<string> Texts(SpecNode node, JobField field, FieldReader reader) => node is SpecNode.Sequence list
+        ? [.. list.Items.Select(i => reader.Filled(i, field)).OfType<string>()]
+        : reader.Filled(node, field) is { } one ? [one] : [];
+
+    private static bool Truth(SpecNode node, JobField field, FieldReader reader)
+    {
+        if (node is SpecNode.Scalar { Text: "true" or "false" } scalar) return scalar.Text == "true";
+        reader.WrongKind(node, field);
+        return false;
+    }
+
+    private static SshHost? Login(SpecNode node, JobField field, FieldReader reader)
+    {
+        if (node is SpecNode.Mapping keys) return HostOf(keys, reader);
+        if (reader.Filled(node, field) is not { } text) return null;
+        var (user, host) = text.Split('@', 2) is [var who, var where] ? (who, where) : (null, text);
+        return new(host, null, user);
     }
 
     private static List<SshHost> Hosts(SpecNode node, JobField field, FieldReader reader)

@@ -8,6 +8,7 @@ namespace Puces.Core.Jobs;
 /// <param name="Limit">The longest that one attempt may run; null for ever.</param>
 /// <param name="CanYield">It saves itself, and may be stopped for another.</param>
 /// <param name="Worked">Work of earlier attempts that was saved.</param>
+/// <param name="Gained">What that would have been longer on an H100; zero where it takes one model only.</param>
 /// <param name="Kin">The number of the first of the jobs that it came together with.</param>
 /// <param name="Preemptions">Attempts that were stopped for another job, or because a node closed.</param>
 /// <param name="Refusals">The last attempts, as many as were refused one after the other.</param>
@@ -19,7 +20,8 @@ public sealed record Job(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool CanYield = false,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Worked = default,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Preemptions = 0,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Kin = 0)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Kin = 0,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Gained = default)
 {
     public AttemptId Attempt => new(Id, Attempts);
 }
@@ -53,9 +55,22 @@ public sealed record Retry(int Count, TimeSpan Backoff, IReadOnlyList<int> Resta
 /// <param name="PeakMemory">Bytes of the rank that used most, where the nodes could say.</param>
 /// <param name="Checkpoint">The newest whole checkpoint that it wrote.</param>
 /// <param name="Devices">What it was given by model, such as <c>H100:8</c>; null for no devices.</param>
+/// <param name="Saved">When that was heard of.</param>
+/// <param name="Saves">How many it wrote.</param>
+/// <param name="Speed">How fast it works on them, in thousandths of an H100; null where that makes no difference.</param>
 /// <param name="GuestOf">The job whose reservation it uses until that one can start.</param>
 /// <param name="Preempted">When it was told to leave its devices, to another job or because a node closed; null where it never was.</param>
 public sealed record AttemptRecord(
     AttemptId Id, IReadOnlyList<string> Nodes, DateTimeOffset Decided, DateTimeOffset? Started = null, DateTimeOffset? Ended = null,
     int? ExitCode = null, string? Reason = null, TimeSpan? Cpu = null, long? PeakMemory = null, string? Checkpoint = null, JobId? GuestOf = null,
-    string? Devices = null, DateTimeOffset? Preempted = null);
+    string? Devices = null, DateTimeOffset? Preempted = null, DateTimeOffset? Saved = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Saves = 0, int? Speed = null)
+{
+    /// <summary>Of what it worked, what its newest checkpoint keeps for the next attempt.</summary>
+    public TimeSpan Kept(TimeSpan worked)
+    {
+        if (Checkpoint is null) return TimeSpan.Zero;
+        var saved = Saved - Started ?? worked;
+        return saved < TimeSpan.Zero ? TimeSpan.Zero : saved < worked ? saved : worked;
+    }
+}

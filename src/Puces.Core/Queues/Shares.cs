@@ -25,6 +25,14 @@ public sealed class Shares
     /// <summary>Somebody owns devices of this model.</summary>
     public bool IsOwned(string model) => _owned.ContainsKey(model);
 
+    /// <summary>A project, or one above it, owns devices.</summary>
+    internal static bool HasOwn(Account? account)
+    {
+        for (var at = account; at is not null; at = at.Above)
+            if (at.Project.Quota is { Count: > 0 }) return true;
+        return false;
+    }
+
     public bool HasLimits => _limits > 0;
 
     /// <summary>Every project that was set or has had a job, by name.</summary>

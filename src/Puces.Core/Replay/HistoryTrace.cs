@@ -39,9 +39,10 @@ public static class HistoryTrace
     {
         var ended = attempt.Ended ?? at;
         var worked = attempt.Started is { } began ? ended - began : TimeSpan.Zero;
+        var record = new AttemptRecord(default, [], attempt.Decided, attempt.Started, Checkpoint: attempt.Checkpoint, Saved: attempt.Saved);
         return new(
-            ended - attempt.Decided, worked, attempt.Checkpoint is null ? TimeSpan.Zero : worked, ended - attempt.Preempted,
-            attempt.Preempted is null ? retry.After(attempt.Number) : TimeSpan.Zero);
+            ended - attempt.Decided, worked, record.Kept(worked), ended - attempt.Preempted, attempt.Preempted is null ? retry.After(attempt.Number) : TimeSpan.Zero,
+            (attempt.Saved - attempt.Decided) / attempt.Saves);
     }
 
     /// <summary>The nodes: equal ones that follow each other are one group.</summary>

@@ -4,7 +4,8 @@ namespace Puces.Core.Replay;
 
 /// <summary>What stopping and going on costs in a replay.</summary>
 /// <param name="Restart">Time that a job holds its devices without working, each time that it goes on after a stop: to save, to move, to load.</param>
-public readonly record struct ReplayCosts(TimeSpan Restart)
+/// <param name="SavesEvery">How often a job saves what it has done, from when it was given its devices: what came after is lost with a stop. Zero: when it is stopped.</param>
+public readonly record struct ReplayCosts(TimeSpan Restart, TimeSpan SavesEvery = default)
 {
     public static readonly ReplayCosts Default = new(TimeSpan.FromSeconds(60));
     public static readonly ReplayCosts None = new(TimeSpan.Zero);
@@ -119,6 +120,8 @@ public sealed partial class Replayer
             CanYield = row.CanYield,
             Limit = row.Limit,
             Expected = row.Expected,
+            SavesEvery = _costs.SavesEvery,
+            GoesByModel = row.Attempts is not null,
         };
         if (row.Duration is null) throw new ReplayException($"job {row.Id} has no duration: it cannot be replayed");
         if (!_pool.CouldCarry(claim.Shape))
@@ -162,9 +165,11 @@ public sealed partial class Replayer
         _preemptions++;
         _held += (_now - claim.Since) * DevicesOf(claim);
         var worked = _now - claim.Since - run.Loading;
-        // Stopped while it was loading: that much of the cost was not paid.
-        if (worked < TimeSpan.Zero) (_lost, worked) = (_lost + worked * DevicesOf(claim), TimeSpan.Zero);
-        _scheduler.Leave(claim, claim.Worked + worked);
+        var saved = claim.SavedBy(_now) - claim.Since - run.Loading;
+        if (saved < TimeSpan.Zero) saved = TimeSpan.Zero;
+        // What was not saved is lost; and of the cost of loading, what was not paid before it was stopped is not.
+        _lost += (worked - (worked < TimeSpan.Zero ? TimeSpan.Zero : saved)) * DevicesOf(claim);
+        _scheduler.Leave(claim, claim.Worked + saved);
         _scheduler.Add(claim, _now);
         return true;
     }

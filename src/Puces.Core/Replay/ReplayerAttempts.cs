@@ -10,6 +10,7 @@ public sealed partial class Replayer
     {
         ref var run = ref _runs[claim.Number];
         if (run.Attempt == 1) run.Left = LeftFrom(attempts, 0);
+        claim.SavesEvery = attempts[run.Recorded].SavesEvery;
         _ends.Enqueue(((int)claim.Number, run.Attempt, Turn.End), ((_now + run.Left).Ticks, (int)claim.Number));
     }
 
@@ -34,7 +35,8 @@ public sealed partial class Replayer
         var worked = held - (attempts[last].Held - attempts[last].Worked);
         if (last < attempts.Count - 1)
         {
-            _scheduler.Leave(claim, claim.Worked + (attempts[last].Kept > TimeSpan.Zero ? worked : TimeSpan.Zero));
+            var unsaved = attempts[last].Worked - attempts[last].Kept;
+            _scheduler.Leave(claim, claim.Worked + (attempts[last].Kept > TimeSpan.Zero && worked > unsaved ? worked - unsaved : TimeSpan.Zero));
             (run.Recorded, run.Left) = (last + 1, LeftFrom(attempts, last + 1));
             _ends.Enqueue((job, run.Attempt, Turn.Return), ((_now + attempts[last].Pause).Ticks, job));
             return false;

@@ -43,4 +43,5 @@ public sealed record TraceJob(
 /// <param name="Kept">Of that, what a checkpoint kept for the next attempt.</param>
 /// <param name="Leaving">Of what it held, since it was told to leave its devices to another; null where it ended by itself.</param>
 /// <param name="Pause">How long the job was held back after it, where others followed.</param>
-public readonly record struct TraceAttempt(TimeSpan Held, TimeSpan Worked, TimeSpan Kept, TimeSpan? Leaving = null, TimeSpan Pause = default);
+/// <param name="SavesEvery">How long from one checkpoint to the next; null where it wrote none.</param>
+public readonly record struct TraceAttempt(TimeSpan Held, TimeSpan Worked, TimeSpan Kept, TimeSpan? Leaving = null, TimeSpan Pause = default, TimeSpan? SavesEvery = null);

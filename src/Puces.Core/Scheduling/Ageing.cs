@@ -137,5 +137,5 @@ public sealed class Ageing
 
     // One that may run for ever counts for no more than the promise: it will be passed by then.
     private TimeSpan ToGo(Claim claim, TimeSpan now) =>
-        TimeSpan.FromSeconds(claim.Batch!.Times.MeanWithin(Buckets.Of(claim.Attained(now)), Longest.TotalSeconds));
+        Claim.TimeAt(claim.Speed, TimeSpan.FromSeconds(claim.Batch!.Times.MeanWithin(Buckets.Of(claim.Progress(now)), Longest.TotalSeconds)));
 }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Puces.Core.Queues;
 
 namespace Puces.Core.Scheduling;
@@ -38,6 +39,18 @@ public sealed class Claim
     /// <summary>The work of its earlier attempts that was kept.</summary>
     public TimeSpan Worked { get; internal set; }
 
+    /// <summary>How fast it works hangs on the model that it is given, where it would take several. Not so in a trace that tells how long it ran and not on what.</summary>
+    public bool GoesByModel { get; init; } = true;
+
+    /// <summary>What <see cref="Worked"/> would have been longer on an H100: negative where it ran on something slower. Zero where it takes one model only.</summary>
+    public TimeSpan Gained { get; internal set; }
+
+    /// <summary>When what it has done since it was given its devices was last saved; null for never.</summary>
+    public TimeSpan? Saved { get; set; }
+
+    /// <summary>It saves itself by the clock, this long after it was given its devices and again each time; zero for whenever it is stopped, null where its saves are told of.</summary>
+    public TimeSpan? SavesEvery { get; set; }
+
     /// <summary>What it holds; empty while it waits.</summary>
     public IReadOnlyList<Part> Parts
     {
@@ -65,6 +78,33 @@ public sealed class Claim
     /// <summary>Time it has had its devices in all.</summary>
     public TimeSpan Attained(TimeSpan now) => IsHolding ? Worked + (now - Since) : Worked;
 
+    /// <summary>How much it has done in all: time on an H100, where it would take several models.</summary>
+    internal TimeSpan Progress(TimeSpan now) => Attained(now) + Gained + (IsHolding ? GainOf(now - Since) : TimeSpan.Zero);
+
+    /// <summary>How fast it works on what it holds, in thousandths of an H100; 1000 where that makes no difference.</summary>
+    internal int Speed { get; set; } = 1000;
+
+    /// <summary>How long what takes so long on an H100 takes at a speed; where that makes no difference, it is to the tick the same.</summary>
+    internal static TimeSpan TimeAt(int speed, TimeSpan reference) => speed == 1000 ? reference : reference / (speed / 1000.0);
+
+    internal TimeSpan GainOf(TimeSpan worked) => new(worked.Ticks / 1000 * (Speed - 1000));
+
+    /// <summary>When what it has done was last saved; when it was given its devices, if not since.</summary>
+    internal TimeSpan SavedBy(TimeSpan now) => SavesEvery switch
+    {
+        null => Saved ?? Since,
+        { Ticks: 0 } => now,
+        { } every => now - new TimeSpan((now - Since).Ticks % every.Ticks),
+    };
+
+    /// <summary>What would be lost if it were stopped: the work since it was last saved, in thousandths of device-seconds.</summary>
+    internal long LostAt(TimeSpan now)
+    {
+        var milli = 0L;
+        for (var i = 0; i < Parts.Count; i++) milli += Parts[i].Share > 0 ? Parts[i].Share : 1000 * BitOperations.PopCount(Parts[i].Devices);
+        return milli * Math.Max(0, (now - SavedBy(now)).Ticks / TimeSpan.TicksPerSecond);
+    }
+
     /// <summary>It has waited so long that it goes before all who have not.</summary>
     public bool IsDue { get; internal set; }
 
@@ -89,16 +129,22 @@ public sealed class Claim
     // What is known of its kind, and which bucket of time it is known to have come to.
     internal History.Batch? Batch { get; set; }
     internal int Reached { get; set; }
-    // The last rank that was worked out, at which time and by how much history: true until it is given devices or leaves them.
-    internal long RankedAt { get; set; } = -1;
+    // The last rank that was worked out, for which bucket of time and by what was known then: true until it is given devices or leaves them.
+    internal int RankedAt { get; set; } = -1;
     internal long RankedBy { get; set; }
     internal long LastRank { get; set; }
     internal int WaitingAt { get; set; }
+    // The last pass that looked at it.
+    internal long LookedAt { get; set; }
     internal int HoldingAt { get; set; } = -1;
     // Those of its project that may be stopped, and where it stands among them, while it holds devices.
     internal Yielders? Yielders { get; set; }
     internal int YieldsAt { get; set; }
     internal bool IsLeaving { get; set; }
+    /// <summary>Somebody else is to have what it leaves.</summary>
+    internal bool LeavesToAnother { get; set; }
+    /// <summary>It waits because it has left its devices to another.</summary>
+    internal bool HasLeft { get; set; }
     internal bool IsPromised { get; set; }
     /// <summary>When it is expected to end, as long as it has not come to that.</summary>
     internal TimeSpan ExpectedEnd { get; set; }

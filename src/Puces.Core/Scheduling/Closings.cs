@@ -16,7 +16,7 @@ public sealed partial class Scheduler
     {
         if (!grid.HasWindows) return TimeSpan.Zero;
         if (claim.CanYield) return claim.Limit < LeastStay ? claim.Limit.Value : LeastStay;
-        return claim.Limit ?? (claim.Batch is null ? claim.Duration ?? claim.Expected ?? TimeSpan.Zero : History.Remaining(claim, now, Sureness));
+        return claim.Limit ?? (claim.Batch is null ? claim.Duration ?? claim.Expected ?? TimeSpan.Zero : History.Remaining(claim, now, Sureness, SlowestOf(claim)));
     }
 
     private TimeSpan UntilOf(Claim claim, TimeSpan now) => grid.HasWindows ? now + StayOf(claim, now) : TimeSpan.MinValue;

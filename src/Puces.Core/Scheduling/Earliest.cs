@@ -39,7 +39,7 @@ public sealed partial class Scheduler
         for (var i = 0; i < ways.Count; i++)
         {
             var way = ways[i];
-            if (way.Rest > 0 || way.Share > 0) continue;
+            if (way.Rest > 0) continue;
             FindTimes(way, _rooms[claim.Shape.Index][i], now, StayOf(claim, now));
             if (_times.Count < way.Nodes) continue;
             if (_times[way.Nodes - 1].At is var at && at < (best?.At ?? TimeSpan.MaxValue)) best = new(claim, way, [.. _times.Select(t => t.Node)], at);

@@ -7,7 +7,7 @@ namespace Puces.Core.Scheduling;
 // Projects: who goes first, who owns what, what may be borrowed, and who gives it back.
 public sealed partial class Scheduler
 {
-    /// <summary>For its share alone nobody is stopped before it has had its devices so long.</summary>
+    /// <summary>For its share alone nobody is stopped before it has had its devices so long, and whoever had to begin again for nothing at all.</summary>
     public static readonly TimeSpan LeastTurn = TimeSpan.FromMinutes(5);
 
     /// <summary>What a part without devices counts for, in thousandths of an H100.</summary>
@@ -42,22 +42,26 @@ public sealed partial class Scheduler
 
     private bool IsHeldBack(Claim claim) => _shares.HasLimits && HeldBackBy(claim) is not null;
 
-    internal Account.Step[] PathOf(Claim claim, TimeSpan now) => claim.Account is { } account && _shares.IsShared ? account.Path(now, _shares.Version) : NoPath;
+    internal Account.Step[] PathOf(Account? account, TimeSpan now) => account is not null && _shares.IsShared ? account.Path(now, _shares.Version) : NoPath;
 
     /// <summary>It would take more than its project owns, of a model that somebody owns.</summary>
-    internal bool IsBeyond(Claim claim) => _shares.HasQuotas && claim.Account is { } account
-        && Array.Exists(ModelsOf(claim.Shape), m => _shares.IsOwned(m.Model)) && !IsWithin(claim, account, _shares.Root, null);
+    internal bool IsBeyond(Claim claim) => IsBeyond(claim.Account, claim.Shape, isCounted: claim.Take != Take.Nothing);
+
+    /// <param name="isCounted">What it takes is promised to it, or held by it, and so counted already.</param>
+    internal bool IsBeyond(Account? account, Shape shape, bool isCounted = false) => _shares.HasQuotas && account is not null
+        && Array.Exists(ModelsOf(shape), m => _shares.IsOwned(m.Model)) && !IsWithin(shape, isCounted, account, _shares.Root, null);
 
     /// <summary>Whether the claim would be within what its project, or one above it but below <paramref name="top"/>, owns of a model.</summary>
     /// <param name="of">Only of these; null for all.</param>
-    private bool IsWithin(Claim claim, Account account, Account top, Take? of)
+    private bool IsWithin(Claim claim, Account account, Account top, Take? of) => IsWithin(claim.Shape, claim.Take != Take.Nothing, account, top, of);
+
+    private bool IsWithin(Shape shape, bool isCounted, Account account, Account top, Take? of)
     {
-        // What is promised to it, or held by it, is counted already.
-        foreach (var (way, model) in ModelsOf(claim.Shape))
+        foreach (var (way, model) in ModelsOf(shape))
         {
             if (of is not null && of.Of(model) == 0) continue;
             for (var at = account; at != top; at = at.Above!)
-                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + (claim.Take == Take.Nothing ? way.Milli : 0) <= 1000L * own) return true;
+                if (at.Project.Owns(model) is > 0 and var own && at.Held(model) + (isCounted ? 0 : way.Milli) <= 1000L * own) return true;
         }
         return false;
     }
@@ -201,14 +205,19 @@ public sealed partial class Scheduler
     /// <summary>Whether anything may be kept free, or freed, for the claim: not for one that would borrow and could not give it back.</summary>
     private bool MayHave(Claim claim) => claim.CanYield || !IsBeyond(claim);
 
+    /// <summary>One that has left its devices to another has nobody stopped in turn for being likely to end sooner, or for a share.</summary>
+    private static bool IsBack(Claim claim) => claim.HasLeft && !claim.IsDue;
+
     /// <summary>Why one that holds may be stopped for one that waits; null where it may not.</summary>
     private StopCause? CauseOf(Claim holding, Claim claim, Way way, TimeSpan now)
     {
-        if (holding.Account is not { } from || claim.Account is not { } to) return policy.MayStop(holding, claim, now) ? StopCause.Sooner : null;
+        if (holding.Account is not { } from || claim.Account is not { } to) return IsBack(claim) || !policy.MayStop(holding, claim, now) ? null : StopCause.Sooner;
+        // Who had to begin again is left for a while, whoever asks.
+        if (holding.Attempts > 1 && now - holding.Since < LeastTurn) return null;
         if (from == to)
         {
             if (holding.Priority != claim.Priority) return holding.Priority < claim.Priority ? StopCause.Priority : null;
-            return policy.MayStop(holding, claim, now) ? StopCause.Sooner : null;
+            return IsBack(claim) || !policy.MayStop(holding, claim, now) ? null : StopCause.Sooner;
         }
         var common = Shares.Common(from, to);
         for (var at = from; at != common; at = at.Above!)
@@ -216,7 +225,7 @@ public sealed partial class Scheduler
                 if (at.Project.Owns(model) is > 0 and var own && at.Held(model) - milli < 1000L * own) return null;
         if (_shares.HasQuotas && IsWithin(claim, to, common, holding.Take)) return StopCause.Quota;
         if (holding.Priority != claim.Priority) return holding.Priority < claim.Priority ? StopCause.Priority : null;
-        if (from == common || to == common || now - holding.Since < LeastTurn) return null;
+        if (from == common || to == common || now - holding.Since < LeastTurn || IsBack(claim)) return null;
         var (giving, getting) = (Below(common, from), Below(common, to));
         return giving.Milli - holding.Take.Milli >= Shares.ShareOf(giving, grid.Devices)
             && getting.Milli + way.Milli <= Shares.ShareOf(getting, grid.Devices) ? StopCause.Share : null;
@@ -228,10 +237,10 @@ public sealed partial class Scheduler
         if (yielders.Count == 0) return false;
         if (claim.Priority > _leastPriority) return true;
         if (claim.Account is not { } to || yielders.Account is not { } from || from == to)
-            return yielders.Order(policy, now, _pass) is var order && yielders.Fresh.Count > 0 || order.Count > 0 && policy.Reaches(order[0].Rank, claim, now);
+            return !IsBack(claim) && (yielders.Highest(this, now, _pass) is var highest && yielders.Fresh.Count > 0 || highest is { } rank && policy.Reaches(rank, claim, now));
         var common = Shares.Common(from, to);
         if (_shares.HasQuotas && IsWithin(claim, to, common, null)) return true;
-        if (from == common || to == common) return false;
+        if (from == common || to == common || IsBack(claim)) return false;
         var (giving, getting) = (Below(common, from), Below(common, to));
         if (getting.Milli + way.Milli > Shares.ShareOf(getting, grid.Devices)) return false;
         var share = Shares.ShareOf(giving, grid.Devices);
@@ -242,24 +251,6 @@ public sealed partial class Scheduler
     {
         while (account.Above != top) account = account.Above!;
         return account;
-    }
-
-    /// <summary>Who leaves a node, where each that leaves changes who else may be made to.</summary>
-    private Clearing? ClearingOf(int node, Grid.Room room, List<Claim> victims, Claim claim, Way way, TimeSpan now)
-    {
-        victims.Sort((a, b) => a.Priority != b.Priority ? a.Priority.CompareTo(b.Priority)
-            : policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
-        var leaving = new List<Claim>();
-        foreach (var victim in victims)
-        {
-            if (room.IsEnough) break;
-            if (CauseOf(victim, claim, way, now) is null) continue;
-            room = grid.Without(victim, room, node, way);
-            leaving.Add(victim);
-            Discount(victim, -1);
-        }
-        foreach (var victim in leaving) Discount(victim, 1);
-        return room.IsEnough ? new(node, policy.Rank(leaving[^1], now), leaving) : null;
     }
 
     // Time alone may let one be stopped, at a tick, and for its share one asks only then. What is owed of a quota depends on what all hold.

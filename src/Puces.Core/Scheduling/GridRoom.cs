@@ -5,11 +5,12 @@ namespace Puces.Core.Scheduling;
 // What nodes have, what is free of it, and what they lack.
 public sealed partial class Grid
 {
-    /// <summary>Nodes that are up and could take one part of a way now, whole parts only.</summary>
+    /// <summary>Nodes that are up and could take one part of a way now, whole parts only; of a way for a share of a device whether one could.</summary>
     /// <param name="most">It stops counting there.</param>
     /// <param name="until">They must not close before that.</param>
     public int CountFitting(Way way, int most = int.MaxValue, TimeSpan until = default)
     {
+        if (way.Share > 0) return PlaceShare(way, new(null, until)) is null ? 0 : 1;
         var count = 0;
         foreach (var kind in _kinds)
         {
@@ -51,7 +52,8 @@ public sealed partial class Grid
         {
             var slot = _slots[parts[i].Node];
             var devices = BitOperations.PopCount(parts[i].Devices);
-            if (!IsOpenUntil(slot.Index, until) || (slot.Free & parts[i].Devices) != parts[i].Devices
+            var isFree = parts[i].Share > 0 ? LeftOf(slot, parts[i].Devices) >= parts[i].Share : (slot.Free & parts[i].Devices) == parts[i].Devices;
+            if (!IsOpenUntil(slot.Index, until) || !isFree
                 || Least(way, devices, slot.Node) > slot.FreeMilliCpus || way.Memory.Bytes > slot.FreeMemory) return null;
             held[i] = parts[i] with { MilliCpus = Cpus(way, devices, slot), Memory = way.Memory.Bytes };
         }
@@ -123,7 +125,8 @@ public sealed partial class Grid
     internal Room RoomOn(Way way, int node)
     {
         var slot = _slots[node];
-        return new(way.Devices - BitOperations.PopCount(FreeOf(way, node)), Least(way, way.Devices, slot.Node) - slot.FreeMilliCpus, way.Memory.Bytes - slot.FreeMemory);
+        var devices = way.Share == 0 ? way.Devices - BitOperations.PopCount(FreeOf(way, node)) : ShareAfter(way, node, []) is null ? 1 : 0;
+        return new(devices, Least(way, way.Devices, slot.Node) - slot.FreeMilliCpus, way.Memory.Bytes - slot.FreeMemory);
     }
 
     /// <summary>The room on a node once one more has left it.</summary>
@@ -138,16 +141,46 @@ public sealed partial class Grid
     private Room Add(Room room, Way way, in Part part)
     {
         var left = room.Left;
-        var freed = FreedWith(part, ref left) & _slots[part.Node].Healthy & MaskOf(way, _slots[part.Node].Kind);
+        var freed = FreedWith(part, ref left);
+        // One device is enough that has as much left.
+        if (way.Share > 0 && part.Share > 0) freed = left![BitOperations.TrailingZeroCount(part.Devices)] >= way.Share ? part.Devices & ~_slots[part.Node].Promised : 0;
+        freed &= _slots[part.Node].Healthy & MaskOf(way, _slots[part.Node].Kind);
         return new(room.Devices - BitOperations.PopCount(freed), room.MilliCpus - part.MilliCpus, room.Memory - part.Memory, left);
     }
 
     private ulong FreedWith(in Part part, ref Dictionary<int, int>? left)
     {
         if (part.Share == 0) return part.Devices;
-        left ??= new(_slots[part.Node].Shared!);
+        left = new(left ?? _slots[part.Node].Shared!);
         return (left[BitOperations.TrailingZeroCount(part.Devices)] += part.Share) == 1000 ? part.Devices : 0;
     }
+
+    /// <summary>The device of a node that will have enough for a share once these have left, and the least more than that; null where none will. CPUs and memory are not looked at.</summary>
+    internal Part? ShareAfter(Way way, int node, IReadOnlyCollection<Claim> leaving)
+    {
+        var slot = _slots[node];
+        var (least, best) = (int.MaxValue, -1);
+        foreach (var device in slot.Kind.Devices)
+        {
+            if ((slot.Healthy & ~slot.Promised & MaskOf(way, slot.Kind)) >> device.Index << 63 == 0) continue;
+            var left = LeftOf(slot, 1UL << device.Index);
+            foreach (var claim in leaving)
+                foreach (var part in claim.Parts)
+                    if (part.Node == node && (part.Devices >> device.Index & 1) != 0) left += part.Share > 0 ? part.Share : 1000;
+            if (left >= way.Share && left < least) (least, best) = (left, device.Index);
+        }
+        return best < 0 ? null : new(node, 1UL << best, way.Share, 0, 0);
+    }
+
+    /// <summary>What of a node one part of a way will be given once these have left, who make room for it.</summary>
+    internal Part PartAfter(Way way, int node, IReadOnlyCollection<Claim> leaving) =>
+        way.Share > 0 ? ShareAfter(way, node, leaving)!.Value : new(node, Choose(node, FreeWithout(way, node, leaving), way.Devices), 0, 0, 0);
+
+    /// <summary>Thousandths that are left of one device.</summary>
+    internal int LeftOf(int node, ulong device) => LeftOf(_slots[node], device);
+
+    private static int LeftOf(Slot slot, ulong device) =>
+        (slot.Free & device) != 0 ? 1000 : slot.Shared?.GetValueOrDefault(BitOperations.TrailingZeroCount(device)) ?? 0;
 
     /// <summary>Devices of a node that are free and will do.</summary>
     internal ulong FreeOf(Way way, int node) => _slots[node].Free & MaskOf(way, _slots[node].Kind);

@@ -5,7 +5,8 @@ namespace Puces.Core.Scheduling;
 /// <summary>
 /// What ran before, as far as it tells how long others will run. Jobs are of ever narrower kinds: all of them; those of a project with as
 /// many devices; those of one owner and name among these; and those that came together, which on every public trace run almost equally
-/// long. A narrow kind that has seen little goes by the wider one. It counts, and forgets order: small enough to be stored.
+/// long. A narrow kind that has seen little goes by the wider one. It counts, and forgets order: small enough to be stored. The time of jobs
+/// that would take several models is that on an H100: how long they worked, times how fast what they held is beside it.
 /// </summary>
 public sealed class History
 {
@@ -89,7 +90,7 @@ public sealed class History
         if (!_latest.TryGetValue(kind, out var latest) || latest.Number <= mine.Number) _latest[kind] = mine;
         if (mine.Live++ == 0) _batches[mine.Number] = mine;
         (claim.Batch, claim.Reached) = (mine, 0);
-        Reach(claim, claim.Worked);
+        Reach(claim, claim.Worked + claim.Gained);
         if (_latest.Count > 2 * _batches.Count + 1000) Tidy(claim.Submitted);
     }
 
@@ -117,12 +118,12 @@ public sealed class History
         if (--batch.Live == 0) _batches.Remove(batch.Number);
     }
 
-    internal static RunTimes.Estimate Expect(Claim claim, TimeSpan now) => claim.Batch!.Times.At(Buckets.Of(claim.Attained(now)));
+    internal static RunTimes.Estimate Expect(Claim claim, TimeSpan now) => claim.Batch!.Times.At(Buckets.Of(claim.Progress(now)));
 
     /// <summary>How long one that holds is likely to go on: half of its kind that came this far ended within that.</summary>
     public static TimeSpan Remaining(Claim claim, TimeSpan now)
     {
-        var left = TimeSpan.FromSeconds(Math.Max(1, Expect(claim, now).Median));
+        var left = Claim.TimeAt(claim.Speed, TimeSpan.FromSeconds(Math.Max(1, Expect(claim, now).Median)));
         if (claim.Limit is { } limit && claim.Since + limit - now < left) left = claim.Since + limit - now;
         return left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1);
     }
@@ -131,13 +132,14 @@ public sealed class History
     /// How long one that holds goes on at most, with this likelihood. Where nothing of its name has ended yet, what its owner expects is
     /// believed, from half of it to half as much again.
     /// </summary>
-    public static TimeSpan Remaining(Claim claim, TimeSpan now, double likelihood)
+    /// <param name="speed">How fast it will work, in thousandths of an H100; null for as fast as on what it holds.</param>
+    public static TimeSpan Remaining(Claim claim, TimeSpan now, double likelihood, int? speed = null)
     {
         var attained = claim.Attained(now);
         var (times, isKnown) = (claim.Batch!.Times, claim.Batch.Times.Count + claim.Batch.Times.Wider!.Count > 0);
         var left = !isKnown && claim.Expected is { } expected && expected > attained
             ? (expected - attained) * (0.5 + likelihood)
-            : TimeSpan.FromSeconds(Math.Min(1e9, times.Quantile(Buckets.Of(attained), likelihood)));
+            : Claim.TimeAt(speed ?? claim.Speed, TimeSpan.FromSeconds(Math.Min(1e9, times.Quantile(Buckets.Of(claim.Progress(now)), likelihood))));
         if (claim.Limit is { } limit && claim.Since + limit - now < left) left = claim.Since + limit - now;
         return left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1);
     }

@@ -14,6 +14,9 @@ public interface IPolicy
     /// <summary>A claim's rank never changes while it waits. Where it may, the head of each group is ranked anew in each pass.</summary>
     bool IsSteady => true;
 
+    /// <summary>Where ranks are not steady: one changes while its claim waits only at a tick, or when the <see cref="History"/> has learned something. Else none is ranked anew.</summary>
+    bool RanksByHistory => false;
+
     /// <summary>The first that does not fit blocks all behind it. Otherwise others go on where they delay no reservation.</summary>
     bool IsStrict => false;
 

@@ -17,7 +17,7 @@ public sealed partial class Scheduler
         {
             var kept = new List<Part>(Parts.Length);
             for (var i = 0; i < Parts.Length; i++)
-                if (Kept[i] != 0) kept.Add(new(Parts[i].Node, Kept[i], 0, 0, 0));
+                if (Kept[i] != 0) kept.Add(new(Parts[i].Node, Kept[i], Parts[i].Share, 0, 0));
             return kept;
         }
 
@@ -49,9 +49,9 @@ public sealed partial class Scheduler
             for (var i = 0; i < promise.Parts.Length; i++)
             {
                 var part = promise.Parts[i];
-                var got = part.Devices & ~promise.Kept[i] & grid.SlotAt(part.Node).Free;
+                var got = part.Devices & ~promise.Kept[i] & (part.Share == 0 ? grid.SlotAt(part.Node).Free : grid.LeftOf(part.Node, part.Devices) >= part.Share ? part.Devices : 0);
                 if (got == 0) continue;
-                grid.Hold([new(part.Node, got, 0, 0, 0)]);
+                grid.Hold([new(part.Node, got, part.Share, 0, 0)]);
                 promise.Kept[i] |= got;
             }
     }
@@ -66,7 +66,7 @@ public sealed partial class Scheduler
             if (!promise.IsWhole && isAwaited) continue;
             var isWhole = promise.IsWhole;
             grid.LetGo(promise.AllKept());
-            var parts = isWhole ? grid.CanHold(promise.Way, promise.Parts, UntilOf(promise.For, now)) : null;
+            var parts = isWhole && !IsOver(promise.For) ? grid.CanHold(promise.Way, promise.Parts, UntilOf(promise.For, now)) : null;
             if (parts is null && isAwaited)
             {
                 // Its devices are all there; CPUs or memory of those who leave are not.
@@ -81,6 +81,9 @@ public sealed partial class Scheduler
             Start(promise.For, parts, now);
         }
     }
+
+    // A limit may have been set since: what was promised is counted already.
+    private bool IsOver(Claim claim) => claim.Account is { } account && _shares.OverDevices(account, claim.Owner, 0) is not null;
 
     private void Unpromised(Promise promise)
     {

@@ -14,6 +14,7 @@ public sealed class PucesPolicy(bool isBounded = true) : IPolicy
 
     public string Name => isBounded ? "puces" : "gittins";
     public bool IsSteady => false;
+    public bool RanksByHistory => true;
     public bool Reserves => true;
     public bool Stops => true;
     public bool SharesByProject => true;
@@ -32,15 +33,15 @@ public sealed class PucesPolicy(bool isBounded = true) : IPolicy
     public long Rank(Claim claim, TimeSpan now)
     {
         if (claim.IsDue) return long.MinValue / 2 + claim.Due.Ticks;
-        // Within a pass one claim is ranked many times.
-        var history = claim.Batch!.Times.Changes;
-        if (claim.RankedAt != now.Ticks || claim.RankedBy != history) (claim.LastRank, claim.RankedAt, claim.RankedBy) = (RankAnew(claim, now), now.Ticks, history);
+        // One claim is ranked many times until there is anything new.
+        var (reached, stamp) = (Buckets.Of(claim.Attained(now)), claim.Batch!.Times.Stamp());
+        if (claim.RankedAt != reached || claim.RankedBy != stamp) (claim.LastRank, claim.RankedAt, claim.RankedBy) = (RankAnew(claim, reached), reached, stamp);
         return claim.LastRank;
     }
 
-    private static long RankAnew(Claim claim, TimeSpan now)
+    private static long RankAnew(Claim claim, int reached)
     {
-        var seconds = History.Expect(claim, now).Index;
+        var seconds = claim.Batch!.Times.At(reached).Index;
         if (!claim.IsHolding && claim.Worked > TimeSpan.Zero) seconds += Restart.TotalSeconds;
         return (long)(Math.Min(seconds, 1e9) * 1000) * claim.Shape.Devices;
     }

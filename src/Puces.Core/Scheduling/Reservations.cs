@@ -45,7 +45,7 @@ public sealed partial class Scheduler
     /// </summary>
     private void Reserve(Claim claim, TimeSpan now)
     {
-        if (!policy.Reserves || _wanted >= MostReservations || claim.Shape.Ways[0].Share > 0) return;
+        if (!policy.Reserves || _wanted >= MostReservations) return;
         var reservation = ReservationOf(claim);
         if (reservation is null && !grid.HasWindows && IsSame(_unreserved, claim.Shape)) return;
         if (reservation is null || reservation.At <= now || Array.Exists(reservation.Nodes, n => !grid.IsUp(n) || grid.OpenFrom(n, reservation.At, StayOf(claim, now)) != reservation.At))
@@ -55,7 +55,7 @@ public sealed partial class Scheduler
                 Note(_unreserved, claim.Shape);
                 return;
             }
-            KeepFree(earliest);
+            KeepFree(earliest, now);
             if (reservation is null && earliest.Kept.TrueForAll(p => p.Devices == 0 && p.MilliCpus == 0))
             {
                 LetGo(earliest);
@@ -65,22 +65,23 @@ public sealed partial class Scheduler
             if (reservation is not null) _reservations.Remove(reservation);
             _reservations.Add(reservation = earliest);
             claim.Reserved = new([.. earliest.Nodes], earliest.At);
+            _waiting.Moves(claim.Group!);
             _plan.Reserved(claim);
         }
-        else KeepFree(reservation);
+        else KeepFree(reservation, now);
         _wanted++;
         reservation.IsWanted = true;
     }
 
     private void Restore(Claim claim, Reserved reserved)
     {
-        if (claim.Shape.Ways.FirstOrDefault(w => w is { Rest: 0, Share: 0 } && w.Nodes == reserved.Nodes.Count) is not { } way) return;
+        if (claim.Shape.Ways.FirstOrDefault(w => w.Rest == 0 && w.Nodes == reserved.Nodes.Count) is not { } way) return;
         claim.Reserved = reserved;
         _reservations.Add(new(claim, way, [.. reserved.Nodes], reserved.At));
     }
 
     // Where the node closes before it is wanted nothing is kept: who starts there is gone by then.
-    private void KeepFree(Reservation reservation)
+    private void KeepFree(Reservation reservation, TimeSpan now)
     {
         foreach (var node in reservation.Nodes)
         {
@@ -88,8 +89,23 @@ public sealed partial class Scheduler
             if (grid.FreePart(node, reservation.Way) is { } part) reservation.Kept.Add(part);
             // Nor are further parts of shared devices given out there: the last of them would end later.
             reservation.Kept.AddRange(grid.SharesLeft(node, reservation.Way));
+            if (reservation.Way.Share > 0 && LeftFor(node, reservation.Way, now) is { } left) reservation.Kept.Add(left);
         }
         grid.Hold(reservation.Kept);
+    }
+
+    /// <summary>Of the device that is expected to have enough for a share first: what will be needed beside that which others leave by then; null where that is nothing.</summary>
+    private Part? LeftFor(int node, Way way, TimeSpan now)
+    {
+        var gone = new List<Claim>();
+        foreach (var next in On(node).OrderBy(h => EndOf(h, now)).ThenBy(h => h.Number).Prepend(null))
+        {
+            if (next is not null) gone.Add(next);
+            if (grid.ShareAfter(way, node, gone) is not { } part) continue;
+            var freed = gone.Sum(g => g.Parts.Where(p => p.Node == node && (p.Devices & part.Devices) != 0).Sum(p => p.Share > 0 ? p.Share : 1000));
+            return freed < way.Share ? part with { Share = way.Share - freed } : null;
+        }
+        return null;
     }
 
     private void LetGo(Reservation reservation)
@@ -111,6 +127,7 @@ public sealed partial class Scheduler
     {
         if (claim.Reserved is null) return;
         claim.Reserved = null;
+        if (claim.Group is { } group) _waiting.Moves(group);
         for (var i = _reservations.Count - 1; i >= 0; i--)
             if (_reservations[i].For == claim) _reservations.RemoveAt(i);
         if (!claim.IsHolding) _plan.Reserved(claim);
@@ -155,7 +172,7 @@ public sealed partial class Scheduler
                 if (claim.GuestOf is null && reservation.IsWanted && parts.Any(p => reservation.Nodes.Contains(p.Node))) claim.GuestOf = reservation.For.Number;
         }
         foreach (var reservation in _reservations)
-            if (reservation.IsWanted && reservation.Kept.Count == 0) KeepFree(reservation);
+            if (reservation.IsWanted && reservation.Kept.Count == 0) KeepFree(reservation, now);
         if (parts is null && isLikeOthers) Note(_unwelcome, claim.Shape);
         return parts is not null;
     }
@@ -189,7 +206,8 @@ public sealed partial class Scheduler
 
     private void Dismiss(Claim victim, Claim? by, StopCause cause)
     {
-        victim.IsLeaving = true;
+        (victim.IsLeaving, victim.LeavesToAnother) = (true, by is not null);
+        if (by is not null) StoppedForAnother(victim);
         Discount(victim, -1);
         _plan.Add(new Stop(victim, by, cause));
     }

@@ -37,9 +37,6 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
 
     public RunTimes? Wider => wider;
 
-    /// <summary>Counts what was learned of all kinds together.</summary>
-    public long Changes => (_widest ?? this)._version;
-
     public int EndedIn(int bucket) => (int)(_ended?[bucket] ?? 0);
 
     public void End(int bucket, int count = 1)
@@ -124,7 +121,7 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     private bool IsBlank => wider is not null && _ended is null;
 
     /// <summary>Changes whenever an estimate may.</summary>
-    private long Stamp()
+    public long Stamp()
     {
         // Whatever changes a kind changes the widest too: where that has not moved, nothing between has.
         if (_widest is not null && _checked == _widest._version && _seen == _version) return _stamp;

@@ -1,3 +1,5 @@
+using Puces.Core.Queues;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>
@@ -35,6 +37,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>How often a single node was looked at to find who leaves it when, or who could be stopped on it: what a pass costs grows with that.</summary>
     internal long NodeLooks { get; private set; }
 
+    /// <summary>How often one that stands for all who wait alike was looked at.</summary>
+    internal long GroupLooks { get; private set; }
+
     /// <summary>Devices that all who wait ask for together.</summary>
     public long WantedDevices => _waiting.Wanted;
 
@@ -46,8 +51,10 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     /// <summary>A claim joins the line.</summary>
     /// <param name="reserved">What was kept for it before this scheduler was made.</param>
-    public void Add(Claim claim, TimeSpan now, Reserved? reserved = null)
+    /// <param name="hasLeft">It waits because it has left its devices to another, which this scheduler has not seen.</param>
+    public void Add(Claim claim, TimeSpan now, Reserved? reserved = null, bool hasLeft = false)
     {
+        claim.HasLeft |= hasLeft;
         if (claim.Batch is null && policy.Learns) Arrive(claim);
         if (reserved is not null && policy.Reserves) Restore(claim, reserved);
         Count(claim);
@@ -57,12 +64,23 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     /// <summary>A claim that held these parts before this scheduler was made.</summary>
     /// <param name="devices">What they were then, such as <c>H100:8</c>; null where the grid knows the nodes.</param>
-    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since, string? devices = null)
+    /// <param name="speed">How fast it works on them, in thousandths of an H100.</param>
+    public void Restore(Claim claim, IReadOnlyList<Part> parts, long? guestOf, TimeSpan since, string? devices = null, int speed = 1000)
     {
         if (policy.Learns) Arrive(claim);
         grid.Hold(parts);
-        Begin(claim, parts, since, devices ?? "", isRestored: true);
+        Begin(claim, parts, since, devices ?? "", speed);
         claim.GuestOf = guestOf;
+    }
+
+    /// <summary>A claim starts on nodes that are there for it alone, whatever its place in line.</summary>
+    public void StartOn(Claim claim, IReadOnlyList<Part> parts, TimeSpan now)
+    {
+        _promises.RemoveAll(p => p.For == claim && Break(p));
+        Start(claim, parts, now);
+        // What it has would be nobody else's if it were stopped.
+        claim.IsCommitted = true;
+        _isChanged = true;
     }
 
     /// <summary>A claim leaves the line without having started.</summary>
@@ -78,16 +96,22 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>A claim that held devices has ended by itself, having worked this long in all.</summary>
     public void End(Claim claim, TimeSpan worked, TimeSpan now)
     {
+        var gained = claim.Gained + claim.GainOf(worked - claim.Worked);
         GiveBack(claim);
+        claim.Gained = gained;
         if (policy.Learns) Ended(claim, worked, now);
     }
 
     /// <summary>A claim has left its devices before its end; of its work this much was kept in all. It does not wait until it is added again.</summary>
     public void Leave(Claim claim, TimeSpan worked)
     {
+        claim.HasLeft = claim.LeavesToAnother;
+        claim.Gained += claim.GainOf(worked - claim.Worked);
         GiveBack(claim);
         claim.Worked = worked;
-        if (policy.Learns) History.Reach(claim, worked);
+        if (!policy.Learns) return;
+        History.Reach(claim, claim.Progress(default));
+        _waiting.MoveAll();
     }
 
     /// <summary>Everybody who waits, in the order in which they would be looked at now.</summary>
@@ -123,7 +147,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
             do
             {
                 _isChanged = false;
-                _pass++;
+                BeginPass();
                 if (policy.IsStrict) InLine(now);
                 else InOrder(now);
                 _freed = grid.Freed;
@@ -141,8 +165,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private void Look(TimeSpan tick)
     {
         if (policy.Learns)
-            foreach (var holding in _holding) History.Reach(holding, holding.Attained(tick));
+            foreach (var holding in _holding) History.Reach(holding, holding.Progress(tick));
         policy.Look(this, tick);
+        _waiting.MoveAll();
     }
 
     private void InLine(TimeSpan now)
@@ -161,49 +186,67 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
 
     private void InOrder(TimeSpan now)
     {
-        _waiting.Tidy();
-        _order.Clear();
+        _waiting.Arrange(now);
+        _order.Begin(_pass, _waiting.Lanes, this, now);
         _wanted = 0;
         foreach (var reservation in _reservations) reservation.IsWanted = false;
-        foreach (var group in _waiting.Groups)
-            if (group.Head is { } head) _order.Enqueue(group, StandingOf(head, now));
         var isBlocked = false;
-        while (_order.TryDequeue(this, now) is { } group)
+        while (_order.TryTake(this, now) is { } group)
         {
-            if (group.Head is not { } head || head.IsPromised || IsHeldBack(head)) continue;
+            GroupLooks++;
+            var head = group.Head!;
+            if (head.IsPromised || IsHeldBack(head)) continue;
             if (isBlocked && head.IsDue)
             {
-                head.IsDue = false;
-                _order.Enqueue(group, StandingOf(head, now));
+                (head.IsDue, head.LookedAt) = (false, 0);
+                Again(group, now);
                 continue;
             }
-            if (TryStart(head, now) || TryStop(head, now) || TryGuest(head, now))
-            {
-                if (group.Head is { } next && !next.IsPromised) _order.Enqueue(group, StandingOf(next, now));
-            }
+            var (wanted, changes) = (_wanted, _changes);
+            if (TryStart(head, now) || TryStop(head, now) || TryGuest(head, now)) Again(group, now);
             else
             {
                 // Who is due and cannot start now goes first wherever it can; those behind it do not stop others past it.
                 if (head.IsDue) isBlocked = true;
                 if (MayHave(head)) Reserve(head, now);
+                if ((wanted, changes) == (_wanted, _changes) && AreAllRefusedWith(group.Lane!.Key)) _order.Rest(untilReserved: IsRefusedWhateverStarts(group.Lane!.Key));
             }
+            if ((wanted, changes) != (_wanted, _changes)) _order.Wake(wanted != _wanted, this, now);
         }
         EndReservations();
     }
 
+    // Its first is another now, or its rank is.
+    private void Again(Group group, TimeSpan now)
+    {
+        _waiting.Place(group, now);
+        if (group.Head is { IsPromised: false }) _order.Again(group, this);
+    }
+
+    /// <summary>Where one of a lane gets nothing, none of those behind it does.</summary>
+    private bool AreAllRefusedWith(in LaneKey lane) =>
+        !lane.IsApart && !(policy.Stops && _ticked is null) && (!grid.HasWindows || lane.CanYield || lane.Limit is not null);
+
+    // Starts only take: where there was no room there is none, and whoever had nothing to be reserved still has not. They change what is owed
+    // of a quota, though, and who could be stopped where nobody could.
+    private bool IsRefusedWhateverStarts(in LaneKey lane) =>
+        !grid.HasWindows && _blocked[lane.Shape.Index] == _pass && (!policy.Stops || _yielding > 0) && !(_shares.HasQuotas && Shares.HasOwn(lane.Account));
+
     private void Arrive(Claim claim)
     {
         _history.Arrive(claim, claim.Kin);
+        if (claim.Reached > 0) _waiting.MoveAll();
         policy.Arrived(claim);
     }
 
     private void Ended(Claim claim, TimeSpan? worked, TimeSpan now)
     {
-        _history.End(claim, worked);
+        _history.End(claim, worked + claim.Gained);
+        _waiting.MoveAll();
         policy.Ended(claim, worked, now);
     }
 
-    private Standing StandingOf(Claim claim, TimeSpan now) => new(IsBeyond(claim), claim.Priority, PathOf(claim, now), policy.Rank(claim, now), claim.Number);
+    private Standing StandingOf(Claim claim, TimeSpan now) => new(IsBeyond(claim), claim.Priority, PathOf(claim.Account, now), policy.Rank(claim, now), claim.Number);
 
     private bool TryStart(Claim claim, TimeSpan now)
     {
@@ -226,10 +269,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         Begin(claim, parts, now);
     }
 
-    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now, string devices = "", bool isRestored = false)
+    private void Begin(Claim claim, IReadOnlyList<Part> parts, TimeSpan now, string devices = "", int? restoredSpeed = null)
     {
-        Run(claim, parts, now, devices, isRestored);
+        Run(claim, parts, now, devices, restoredSpeed is not null);
+        claim.Speed = restoredSpeed ?? SpeedOf(claim, parts);
         (claim.Parts, claim.Since, claim.HoldingAt) = (parts, now, _holding.Count);
+        (claim.Saved, claim.HasLeft, claim.LeavesToAnother) = (null, false, false);
         claim.IsCommitted = claim.IsDue;
         claim.Attempts++;
         Unreserve(claim);
@@ -261,7 +306,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         if (claim.CanYield) _yielding--;
         for (var i = 0; i < claim.Parts.Count && !policy.IsStrict; i++) _onNode[claim.Parts[i].Node].Remove(claim);
         grid.Release(claim.Parts);
-        claim.Parts = [];
+        (claim.Parts, claim.Speed) = ([], 1000);
         (claim.IsLeaving, claim.GuestOf, claim.ExpectedEnd, claim.IsCommitted) = (false, null, default, false);
         Collect();
     }

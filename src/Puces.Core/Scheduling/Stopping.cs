@@ -8,7 +8,7 @@ public sealed partial class Scheduler
     private readonly List<List<Claim>> _onNode = [];
     // For each shape: the best that was refused victims since the last tick. A worse one need not ask.
     private readonly List<(TimeSpan? Ticked, long Rank)> _refused = [];
-    private readonly PriorityQueue<Clearing, (long, string)> _clearings = new(ByLoss);
+    private readonly PriorityQueue<Clearing, (StopCost, string)> _clearings = new(Cheapest);
     private readonly Yielders _nobodys = new(null);
     private readonly Dictionary<Account, Yielders> _yielders = [];
     private readonly List<Yielders> _asked = [];
@@ -19,23 +19,25 @@ public sealed partial class Scheduler
     // Nobody that holds has a lower priority.
     private int _leastPriority = int.MaxValue;
 
-    /// <summary>One node, who would have to leave it, and the lowest rank among them: the higher it is, the less is lost by it.</summary>
-    private readonly record struct Clearing(int Node, long Least, List<Claim> Victims);
+    /// <summary>One node, who would have to leave it, and what that costs.</summary>
+    private readonly record struct Clearing(int Node, StopCost Cost, List<Claim> Victims);
 
     private bool TryStop(Claim claim, TimeSpan now)
     {
         if (ReservationOf(claim) is { } reservation && TryEvict(claim, reservation, now)) return true;
-        if (!policy.Stops || !MayHave(claim)) return false;
+        if (!policy.Stops || !MayHave(claim) || IsBack(claim) && claim.Priority <= _leastPriority && !_shares.HasQuotas) return false;
         var shape = claim.Shape;
         while (_refused.Count <= shape.Index) _refused.Add((null, 0));
         var rank = policy.Rank(claim, now);
         if (_shares.IsShared ? WasRefused(claim, rank) : _refused[shape.Index] is var refused && refused.Ticked == _ticked && _ticked is not null && rank >= refused.Rank) return false;
         foreach (var way in shape.Ways)
         {
-            if (way.Share > 0 || way.Devices == 0 || Clear(claim, way, now) is not { } parts) continue;
+            if (way is { Devices: 0, Share: 0 } || Clear(claim, way, now) is not { } parts) continue;
             Keep(claim, way, parts);
             return true;
         }
+        // What was refused to one that may ask for less than others says nothing about them.
+        if (IsBack(claim)) return false;
         if (_shares.IsShared) Refuse(claim, rank);
         else _refused[shape.Index] = (_ticked, rank);
         return false;
@@ -49,10 +51,9 @@ public sealed partial class Scheduler
         for (var i = 0; i < parts.Length; i++)
         {
             var (node, _, victims) = chosen[i];
-            var devices = grid.FreeWithout(way, node, victims);
+            parts[i] = grid.PartAfter(way, node, victims);
             foreach (var victim in victims)
                 if (!victim.IsLeaving && CauseOf(victim, claim, way, now) is { } cause) Dismiss(victim, claim, cause);
-            parts[i] = new(node, grid.Choose(node, devices, way.Devices), 0, 0, 0);
         }
         return parts;
     }
@@ -90,7 +91,7 @@ public sealed partial class Scheduler
         return chosen.Count < way.Nodes || chosen.TrueForAll(c => c.Victims.Count == 0) ? null : chosen;
     }
 
-    /// <summary>The nodes that could be cleared, that on which least is lost first, then by name.</summary>
+    /// <summary>The nodes that could be cleared, that on which it costs least first, then by name.</summary>
     /// <param name="leaving">Who is counted as gone between two of them; each is found as if nobody were.</param>
     private IEnumerable<Clearing> Clearings(Clearable clearable, Claim claim, Way way, List<Claim> leaving, TimeSpan now)
     {
@@ -98,22 +99,26 @@ public sealed partial class Scheduler
         var until = UntilOf(claim, now);
         if (way.Nodes > 1)
             for (var node = clearable.From(0); node >= 0; node = clearable.From(node + 1))
-                if (grid.IsOpenUntil(node, until) && grid.RoomOn(way, node).IsEnough) Found(new(node, long.MaxValue, []));
+                if (grid.IsOpenUntil(node, until) && grid.RoomOn(way, node).IsEnough) Found(new(node, StopCost.None, []));
         _yieldOrder.Clear();
         foreach (var yielders in _asked)
         {
-            _yieldOrder.Add(yielders.Order(policy, now, _pass));
+            _yieldOrder.Add(yielders.Order(this, now, _pass));
             foreach (var fresh in yielders.Fresh)
                 foreach (var part in fresh.Parts) Look(part.Node);
         }
         var mayBeOther = _asked.Exists(y => y.Account != claim.Account) || claim.Priority > _leastPriority;
         while (true)
         {
-            // No node from here on is worth more than its highest rank.
-            while (_yieldOrder.TryTake(_clearings.TryPeek(out var found, out _) ? found.Least : long.MinValue, out var rank, out var node))
+            // No node from here on can be cleared for less than the cheapest stop on it.
+            while (_yieldOrder.TryPeek(_clearings.TryPeek(out var found, out _) ? found.Cost : StopCost.Most, out var next))
             {
-                if (mayBeOther || policy.Reaches(rank, claim, now)) Look(node);
-                else _yieldOrder.Clear();
+                if (mayBeOther || policy.Reaches(next.Cost.Rank, claim, now))
+                {
+                    _yieldOrder.Advance();
+                    Look(next.Node);
+                }
+                else _yieldOrder.PassLowerRanks();
             }
             if (!_clearings.TryDequeue(out var best, out _)) yield break;
             yield return best;
@@ -131,24 +136,7 @@ public sealed partial class Scheduler
             foreach (var gone in leaving) Discount(gone, -1);
         }
 
-        void Found(Clearing clearing) => _clearings.Enqueue(clearing, (-clearing.Least, grid.NodeAt(clearing.Node).Id));
-    }
-
-    /// <summary>The way to make room on one node: those that go furthest back in line first.</summary>
-    private Clearing? ClearingOf(int node, Grid.Room room, Claim claim, Way way, TimeSpan now)
-    {
-        List<Claim>? victims = null;
-        foreach (var holding in On(node))
-            if (holding is { CanYield: true, IsLeaving: false } && holding.Yielders!.Asked == _question && CauseOf(holding, claim, way, now) is not null) (victims ??= []).Add(holding);
-        if (victims is null) return null;
-        if (_shares.IsShared) return ClearingOf(node, room, victims, claim, way, now);
-        victims.Sort((a, b) => policy.Rank(a, now).CompareTo(policy.Rank(b, now)) is var order and not 0 ? -order : b.Number.CompareTo(a.Number));
-        for (var i = 0; i < victims.Count; i++)
-        {
-            room = grid.Without(victims[i], room, node, way);
-            if (room.IsEnough) return new(node, policy.Rank(victims[i], now), victims.GetRange(0, i + 1));
-        }
-        return null;
+        void Found(Clearing clearing) => _clearings.Enqueue(clearing, (clearing.Cost, grid.NodeAt(clearing.Node).Id));
     }
 
     private Yielders YieldersOf(Account? account)
@@ -182,8 +170,8 @@ public sealed partial class Scheduler
             if (ReferenceEquals(shape.Ways[i], way)) return _clearables[shape.Index][i];
     }
 
-    private static readonly Comparer<(long Loss, string Name)> ByLoss = Comparer<(long Loss, string Name)>.Create((a, b) =>
-        a.Loss != b.Loss ? a.Loss.CompareTo(b.Loss) : string.CompareOrdinal(a.Name, b.Name));
+    private static readonly Comparer<(StopCost Cost, string Name)> Cheapest = Comparer<(StopCost Cost, string Name)>.Create((a, b) =>
+        a.Cost.CompareTo(b.Cost) is var order and not 0 ? order : string.CompareOrdinal(a.Name, b.Name));
 
     private List<Claim> On(int node) => node < _onNode.Count ? _onNode[node] : Nobody;
 

@@ -59,14 +59,22 @@ public sealed class Vacancies(IReadOnlyList<NodeUse> nodes, IReadOnlyList<Job> r
         return [.. nodes.Select(n => left[n.Node.Id])];
     }
 
+    // Which of its shared devices it will be is not stored: most likely that of which most is left.
+    private static IReadOnlyList<SharedDevice>? LessOf(NodeUse use, GpuRequest gpu)
+    {
+        var kept = use.Shared?.Where(s => Placement.Matching(gpu, use with { Free = [s.Index] }) > 0).OrderByDescending(s => s.Left).ThenBy(s => s.Index).Take(1).ToList();
+        return kept is [var most] ? [.. use.Shared!.Where(s => s != most)] : use.Shared;
+    }
+
     /// <summary>A node without what is kept on it for one part: of the first alternative that it could carry, as much as is free.</summary>
     private static NodeUse Less(NodeUse use, Request request)
     {
-        var gpu = request.Gpus.FirstOrDefault(g => g.Share == 0 && Placement.CouldFit(request with { Gpus = [g] }, use.Node));
-        var taken = gpu is null ? [] : use.Free.Where(i => Placement.Matching(gpu, use with { Free = [i] }) > 0).Take(gpu.Count).ToHashSet();
+        var gpu = request.Gpus.FirstOrDefault(g => Placement.CouldFit(request with { Gpus = [g] }, use.Node));
+        var taken = gpu is null || gpu.Share > 0 ? [] : use.Free.Where(i => Placement.Matching(gpu, use with { Free = [i] }) > 0).Take(gpu.Count).ToHashSet();
         return use with
         {
-            Shared = gpu is null ? use.Shared : use.Shared?.Where(s => Placement.Matching(gpu, use with { Free = [s.Index] }) == 0).ToList(),
+            Shared = gpu is null ? use.Shared : gpu.Share > 0 ? LessOf(use, gpu)
+                : use.Shared?.Where(s => Placement.Matching(gpu, use with { Free = [s.Index] }) == 0).ToList(),
             Free = taken.Count == 0 ? use.Free : [.. use.Free.Where(i => !taken.Contains(i))],
             FreeMilliCpus = Math.Max(0, use.FreeMilliCpus - Placement.LeastMilliCpus(request, gpu?.Milli ?? 0, use.Node)),
             FreeMemory = request.Memory < use.FreeMemory ? use.FreeMemory - request.Memory : default,

@@ -3,16 +3,16 @@ using Puces.Core.Queues;
 namespace Puces.Core.Scheduling;
 
 /// <summary>
-/// Those of one project that hold devices and may be stopped, those first who stand furthest back in the line: a clearing is no worth more
-/// than the rank of the last who leaves, so that most nodes need no look.
+/// Those of one project that hold devices and may be stopped, those first whose stop costs least: a clearing costs no less than any who leaves for it,
+/// so that most nodes need no look.
 /// </summary>
 /// <param name="account">The project; null where nobody has one.</param>
 internal sealed class Yielders(Account? account)
 {
     private readonly List<Claim> _claims = [];
-    private readonly List<(long Rank, int Node)> _order = [];
+    private readonly List<Yielding> _order = [];
     private readonly List<Claim> _fresh = [];
-    private long _ordered = -1, _counted = -1;
+    private long _ordered = -1, _counted = -1, _highest;
     private int _fewest;
 
     public Account? Account => account;
@@ -54,46 +54,70 @@ internal sealed class Yielders(Account? account)
         return _fewest;
     }
 
-    /// <summary>The nodes that they hold something of with their ranks, the highest first. Ranks do not change within a pass; whoever begins in it is fresh.</summary>
-    public List<(long Rank, int Node)> Order(IPolicy policy, TimeSpan now, long pass)
+    /// <summary>The highest rank among them when the pass began; null where none of them stays.</summary>
+    public long? Highest(Scheduler scheduler, TimeSpan now, long pass) => Order(scheduler, now, pass).Count > 0 ? _highest : null;
+
+    /// <summary>The nodes that they hold something of with what their stops cost, the least first. Costs do not change within a pass; whoever begins in it is fresh.</summary>
+    public List<Yielding> Order(Scheduler scheduler, TimeSpan now, long pass)
     {
         if (_ordered == pass) return _order;
-        _ordered = pass;
+        (_ordered, _highest) = (pass, long.MinValue);
         _order.Clear();
         _fresh.Clear();
         foreach (var claim in _claims)
         {
             if (claim.IsLeaving) continue;
-            var rank = policy.Rank(claim, now);
-            for (var i = 0; i < claim.Parts.Count; i++) _order.Add((rank, claim.Parts[i].Node));
+            var cost = scheduler.CostOf(claim, now);
+            _highest = Math.Max(_highest, cost.Rank);
+            for (var i = 0; i < claim.Parts.Count; i++) _order.Add(new(cost, claim.Parts[i].Node, 0));
         }
-        _order.Sort(FurthestBack);
+        _order.Sort(Cheapest);
+        for (var (i, end) = (_order.Count - 1, _order.Count); i >= 0; i--)
+        {
+            if (i + 1 < _order.Count && (_order[i].Cost with { Rank = 0 }) != (_order[i + 1].Cost with { Rank = 0 })) end = i + 1;
+            _order[i] = _order[i] with { LowerRanks = end };
+        }
         return _order;
     }
 
-    private static readonly Comparison<(long Rank, int Node)> FurthestBack = (a, b) => a.Rank != b.Rank ? b.Rank.CompareTo(a.Rank) : a.Node.CompareTo(b.Node);
+    private static readonly Comparison<Yielding> Cheapest = (a, b) => a.Cost.CompareTo(b.Cost) is var order and not 0 ? order : a.Node.CompareTo(b.Node);
 }
 
-/// <summary>The nodes on which some of these may be stopped, in falling order of the highest rank among them.</summary>
+/// <summary>A node that one holds something of who may be stopped.</summary>
+/// <param name="LowerRanks">Where those end that follow and differ in rank alone.</param>
+internal readonly record struct Yielding(StopCost Cost, int Node, int LowerRanks);
+
+/// <summary>The nodes on which some of these may be stopped, in the order of what the cheapest stop on each costs.</summary>
 internal sealed class YieldOrder
 {
-    private readonly PriorityQueue<(List<(long Rank, int Node)> Order, int Next), long> _orders = new();
+    private readonly PriorityQueue<(List<Yielding> Order, int Next), StopCost> _orders = new();
 
     public void Clear() => _orders.Clear();
 
-    public void Add(List<(long Rank, int Node)> order)
+    public void Add(List<Yielding> order)
     {
-        if (order.Count > 0) _orders.Enqueue((order, 0), ~order[0].Rank);
+        if (order.Count > 0) _orders.Enqueue((order, 0), order[0].Cost);
     }
 
-    /// <summary>The next node, perhaps once more; false where there is none of at least this rank.</summary>
-    public bool TryTake(long least, out long rank, out int node)
+    /// <summary>The next node, perhaps one that came before; false where there is none that costs no more than this.</summary>
+    public bool TryPeek(StopCost most, out Yielding next)
     {
-        (rank, node) = (0, -1);
-        if (!_orders.TryPeek(out var first, out var key) || ~key < least) return false;
-        (rank, node) = first.Order[first.Next];
-        if (first.Next + 1 < first.Order.Count) _orders.DequeueEnqueue((first.Order, first.Next + 1), ~first.Order[first.Next + 1].Rank);
-        else _orders.Dequeue();
+        next = default;
+        if (!_orders.TryPeek(out var first, out var cost) || cost.CompareTo(most) > 0) return false;
+        next = first.Order[first.Next];
         return true;
+    }
+
+    /// <summary>Done with the node that was peeked at.</summary>
+    public void Advance() => MoveTo(_orders.Peek().Next + 1);
+
+    /// <summary>Done with it and with those after it that differ in rank alone.</summary>
+    public void PassLowerRanks() => MoveTo(_orders.Peek() is var (order, next) ? order[next].LowerRanks : 0);
+
+    private void MoveTo(int next)
+    {
+        var order = _orders.Peek().Order;
+        if (next < order.Count) _orders.DequeueEnqueue((order, next), order[next].Cost);
+        else _orders.Dequeue();
     }
 }

@@ -12,7 +12,7 @@ internal static class SshTrouble
             return new(Remedy.Ask, $"{target} shows another host key than before: it was installed anew, or somebody stands between", $"make sure which, then: ssh-keygen -R {Host(target)} -f {KnownHosts(said) ?? "its known_hosts"}");
         if (Says("Host key verification failed")) return new(Remedy.Ask, $"the host key of {target} is not accepted: {last}", $"log in once by hand: ssh {target}");
         if (Says("Permission denied (") || Says("Too many authentication failures"))
-            return new(Remedy.Ask, $"{target} does not let us in: {last}", $"try: ssh {target} true, as the user that runs pucesd; name the private key with key");
+            return new(Remedy.Ask, $"{target} does not let us in: {last}", $"ssh {target} true, as the user that runs pucesd; name the private key with key");
         if (Says("Identity file") || Says("Load key")) return new(Remedy.Ask, $"{target}: {last}", "name a readable private key with key");
         if (Says("Could not resolve hostname")) return new(Remedy.Ask, $"nobody knows a host {Host(target)}", "write its address as host, or an alias of ~/.ssh/config");
         if (Says("Bad configuration option") || Says("bad configuration options")) return new(Remedy.Ask, $"the ssh configuration has a mistake: {last}", "mend ~/.ssh/config");

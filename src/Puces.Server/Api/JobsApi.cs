@@ -154,7 +154,7 @@ internal static class JobsApi
         return new(
             view.Show(kept.Job), submitted.Spec,
             [.. kept.Attempts.Select(a => new AttemptView(
-                a.Id.Number, a.Nodes, a.Decided, a.Started, a.Ended, a.ExitCode, a.Reason, a.Cpu?.TotalSeconds, a.PeakMemory, a.Checkpoint, a.Preempted))],
+                a.Id.Number, a.Nodes, a.Decided, a.Started, a.Ended, a.ExitCode, a.Reason, a.Cpu?.TotalSeconds, a.PeakMemory, a.Checkpoint, a.Preempted, a.Saved, a.Saves > 0 ? a.Saves : null))],
             submitted.Workdir);
     }
 

@@ -13,7 +13,7 @@ namespace Puces.Server.Api;
 internal static partial class PoolsApi
 {
     private const int MostHosts = 1024;
-    private static readonly string[] Providers = ["local", "ssh"];
+    private static readonly string[] Providers = ["local", "ssh", "slurm"];
 
     public static void Map(RouteGroupBuilder api)
     {
@@ -23,13 +23,21 @@ internal static partial class PoolsApi
         api.MapGet("/pools/{name}/check", CheckAsync).Produces<CheckView>(200, "text/event-stream").Refuses(404, 503).WithName("checkPool").WithSummary("Go the way that a job would go to each node, and tell each step as it is done.");
     }
 
-    private static Task ListAsync(HttpContext context, Live live) => Replies.JsonAsync(context, live.View.ShowPools(), ContractJson.Default.PoolList);
+    private static Task ListAsync(HttpContext context, Live live, Nodes nodes) =>
+        Replies.JsonAsync(context, new PoolList([.. live.View.ShowPools().Pools.Select(p => Shown(p, nodes))]), ContractJson.Default.PoolList);
+
+    /// <summary>With what only the way to the pool knows: its offers, and why it cannot be asked.</summary>
+    private static PoolView Shown(PoolView pool, Nodes nodes) => nodes.Lines.GetValueOrDefault(pool.Name) is not { } line ? pool : pool with
+    {
+        Problem = line.Problem,
+        Offers = [.. line.Offers.Select(o => new OfferView(o.Kind, o.Model, o.Devices, o.Nodes, o.FreeDevices, o.FreeNodes, o.Problem))],
+    };
 
     /// <exception cref="RequestException">There is no such pool.</exception>
     public static Pool Require(View view, string name) => view.Pools.TryGetValue(name, out var pool) ? pool
         : throw new RequestException(404, $"there is no pool {name}; there is {string.Join(", ", view.Pools.Keys)}", "puces pools, to see what there is");
 
-    private static async Task SetAsync(HttpContext context, string name, Live live, Inbox inbox)
+    private static async Task SetAsync(HttpContext context, string name, Live live, Inbox inbox, Nodes nodes)
     {
         var body = await Bodies.ReadAsync(context, ContractJson.Default.SetPool);
         var errors = new List<FieldError>();
@@ -41,9 +49,12 @@ internal static partial class PoolsApi
             throw new RequestException(409, $"pool {name} is one of provider {was.Provider}", $"give the new one another name, or remove this one first: puces pools rm {name}");
         if ((await inbox.AskAsync(new Command.SetPool(pool))).Error is { } error) throw new RequestException(409, error);
         // A node says hello within a moment; whoever asks for the pool next should see it.
-        var nodes = pool.NodeNames().Count();
-        for (var i = 0; i < 50 && live.View.Nodes.Values.Count(n => n.Node.Pool == name && (n.Node.IsUp || n.Node.Problem is not null)) < nodes; i++) await Task.Delay(100, context.RequestAborted);
-        await ListAsync(context, live);
+        var count = pool.NodeNames().Count();
+        for (var i = 0; i < 50 && !HasAnswered(); i++) await Task.Delay(100, context.RequestAborted);
+        await ListAsync(context, live, nodes);
+
+        bool HasAnswered() => pool.HasLine ? nodes.Lines.GetValueOrDefault(name) is { Offers.Count: > 0 }
+            : live.View.Nodes.Values.Count(n => n.Node.Pool == name && (n.Node.IsUp || n.Node.Problem is not null)) >= count;
     }
 
     private static Pool Read(string name, SetPool body, List<FieldError> errors)
@@ -73,7 +84,8 @@ internal static partial class PoolsApi
         if (body.Islands is < 1 or > 64) errors.Add(new("islands", $"{body.Islands}: write how many devices fast links join, 1 to 64"));
         if (body is { Islands: not null, Gpus: null }) errors.Add(new("islands", "are found on the machine where the devices are: give gpus too, or leave them out"));
         Check(body.Provider == "ssh", body.Ssh, errors);
-        var pool = new Pool(name, body.Provider, body.Nodes, body.Gpus, body.Cpus, memory, body.Islands, body.Places is { Count: > 0 } ? body.Places : null, term, isLocal ? null : body.Ssh);
+        Check(body.Provider == "slurm", body.Slurm, errors);
+        var pool = new Pool(name, body.Provider, body.Nodes, body.Gpus, body.Cpus, memory, body.Islands, body.Places is { Count: > 0 } ? body.Places : null, term, isLocal ? null : body.Ssh, body.Slurm);
         if (errors.Count > 0) return pool;
         foreach (var (node, place) in body.Places ?? new Dictionary<string, string>())
         {
@@ -101,6 +113,21 @@ internal static partial class PoolsApi
         foreach (var (key, path) in (ReadOnlySpan<(string, string?)>)[("config", ssh.Config), ("folder", ssh.Folder), ("shared", ssh.Shared)])
             if (path is not null && (path.Length == 0 || path.Any(char.IsControl))) errors.Add(new(key, $"\"{path}\": write a path"));
         if (ssh.Shared is { } shared && !shared.StartsWith('/')) errors.Add(new("shared", $"\"{shared}\": write the whole path, from / on"));
+    }
+
+    private static void Check(bool isSlurm, SlurmPool? slurm, List<FieldError> errors)
+    {
+        if (isSlurm != slurm is not null) errors.Add(new("slurm", isSlurm ? "a pool of provider slurm needs its settings: write slurm: {partitions: [gpu]}, or {} for all partitions" : "is of provider slurm alone: leave it out"));
+        if (!isSlurm || slurm is null) return;
+        if (slurm.Login is { } login) Words("login.", login.Host ?? login.Name, login.User, login.Port, login.Key, login.Jump, errors);
+        foreach (var partition in slurm.Partitions)
+            if (!JobName.Fits(partition)) errors.Add(new("partitions", $"\"{partition}\": write the name of a partition, as sinfo shows it"));
+        foreach (var (key, value) in (ReadOnlySpan<(string, string?)>)[("account", slurm.Account), ("qos", slurm.Qos)])
+            if (value is not null && !Word().IsMatch(value)) errors.Add(new(key, $"\"{value}\": write a name, without blanks"));
+        foreach (var option in slurm.Options ?? [])
+            if (!option.StartsWith('-') || option.Any(char.IsControl)) errors.Add(new("options", $"\"{option}\": write an option of sbatch, such as --reservation=gpus"));
+        foreach (var (key, value) in (ReadOnlySpan<(string, string?)>)[("folder", slurm.Folder), ("config", slurm.Config), ("constraint", slurm.Constraint)])
+            if (value is not null && (value.Length == 0 || value.Any(char.IsControl))) errors.Add(new(key, $"\"{value}\": holds what no line of a script can"));
     }
 
     // These become words of a command: one that begins with a dash would be an option.

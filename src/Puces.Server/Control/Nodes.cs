@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Fleet;
+using Puces.Core.Market;
 using Puces.Core.Units;
 using Puces.Providers.Agents;
 using Puces.Server.Auth;
@@ -20,7 +21,8 @@ public sealed partial class Nodes(
     ILogger<Nodes> logger) : INodeListener, IDisposable
 {
     /// <summary>A node that we are connected with, or try to be.</summary>
-    private sealed record Open(NodeLink Link, Delivery Delivery, Pool Pool, string Declaration)
+    /// <param name="Lease">What was asked for, where it came with a lease.</param>
+    private sealed record Open(NodeLink Link, Delivery Delivery, Pool Pool, string Declaration, LeaseRequest? Lease = null, LeaseNode? Machine = null)
     {
         public async Task CloseAsync()
         {
@@ -30,6 +32,7 @@ public sealed partial class Nodes(
     }
 
     private readonly ConcurrentDictionary<string, Open> _links = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, PoolLine> _lines = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Node> _seen = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _unacknowledged = new(StringComparer.Ordinal);
     private Channel<Decided> _effects = Channel.CreateUnbounded<Decided>();
@@ -64,7 +67,8 @@ public sealed partial class Nodes(
         _effects.Writer.TryComplete();
         await _ending.CancelAsync();
         await _work;
-        await Task.WhenAll(_links.Values.Select(l => l.CloseAsync()));
+        await Task.WhenAll([.. _links.Values.Select(l => l.CloseAsync()), .. _lines.Values.Select(l => l.DisposeAsync().AsTask())]);
+        _lines.Clear();
         _store = null;
         _links.Clear();
         _unacknowledged.Clear();
@@ -105,6 +109,12 @@ public sealed partial class Nodes(
             case Effect.Acknowledge e: Acknowledge(e.Node, RankTag.Of(e.Attempt, e.Rank)); break;
             case Effect.OpenPool e: await OpenAsync(e.Pool.Name, e.Pool); break;
             case Effect.ClosePool e: await OpenAsync(e.Pool, null); break;
+            case Effect.Acquire e: _lines.GetValueOrDefault(e.Pool)?.Post(e); break;
+            case Effect.OpenLease e: await OpenAsync(e); break;
+            case Effect.Release e:
+                await CloseAsync(e.Pool, e.Lease);
+                _lines.GetValueOrDefault(e.Pool)?.Post(e);
+                break;
         }
     }
 
@@ -188,8 +198,14 @@ public sealed partial class Nodes(
         {
             inbox.Tell(new Command.PoolOpened(name));
         }
+        if (_lines.TryRemove(name, out var line)) await line.DisposeAsync();
         if (pool is null) return;
         carrier.Sweep(live.View.Live.ContainsKey);
+        if (pool.HasLine)
+        {
+            _lines[name] = new(pool, providers.Of(pool), inbox, clock, text => LogAgent(name, text));
+            return;
+        }
         await using var provider = providers.Of(pool);
         foreach (var lease in await provider.ObserveAsync(CancellationToken.None))
             foreach (var machine in lease.Nodes)
@@ -207,15 +223,44 @@ public sealed partial class Nodes(
             }
     }
 
+    /// <summary>Goes to the machines of a lease, anew where it is in another state now: then the way to them is another.</summary>
+    private async Task OpenAsync(Effect.OpenLease e)
+    {
+        await CloseAsync(e.Pool, e.Lease.Id);
+        if (!_lines.TryGetValue(e.Pool, out var line)) return;
+        foreach (var machine in e.Lease.Nodes)
+        {
+            var node = $"{e.Pool}/{machine.Name}.{e.Lease.Id}";
+            var shell = line.Provider.ShellTo(e.Lease, machine);
+            var link = new NodeLink(node, shell, Pace.For(e.Request.Term), this, text => LogAgent(node, text));
+            _links[node] = new(link, new(shell, Path.Combine(options.Data, "blobs"), clock), line.Pool, "", e.Request, machine);
+            link.Start();
+        }
+    }
+
+    private async Task CloseAsync(string pool, LeaseId lease)
+    {
+        foreach (var (node, open) in _links.Where(l => l.Value.Pool.Name == pool && l.Value.Lease?.Id == lease).ToList())
+        {
+            _links.TryRemove(node, out _);
+            await open.CloseAsync();
+        }
+    }
+
+    /// <summary>Pools with a line of their own, by name: what they offer, and what is wrong with them.</summary>
+    internal IReadOnlyDictionary<string, PoolLine> Lines => _lines;
+
     public ValueTask HelloAsync(string node, FromNode.Hello hello)
     {
         if (!_links.TryGetValue(node, out var open)) return default;
         var pool = open.Pool;
-        var devices = pool.Gpus is null ? hello.Devices : VirtualDevices.Of(pool.Gpus, pool.Islands);
+        // Where a lease has devices and none is found, as on machines for trials, they are as they were offered.
+        var gpus = pool.Gpus ?? (open.Lease is { Devices: > 0, Model: { } model } leased && hello.Devices.Count == 0 ? $"{model}:{leased.Devices}" : null);
+        var devices = gpus is null ? hello.Devices : VirtualDevices.Of(gpus, pool.Islands);
         var seen = _seen[node] = new(
             node, pool.Name, devices, pool.Cpus is { } cpus ? (int)(cpus * 1000) : hello.MilliCpus,
             pool.Memory ?? new Memory(hello.Memory), pool.IsVirtual, true, clock.GetUtcNow(),
-            Place: pool.Places?.GetValueOrDefault(node[(pool.Name.Length + 1)..]), Address: hello.Address);
+            Place: pool.Places?.GetValueOrDefault(node[(pool.Name.Length + 1)..]), Address: open.Machine?.Address ?? hello.Address);
         // Before the engine hears of them: a log that is on its way must not look settled.
         foreach (var rank in hello.Ranks)
             if (!logs.IsComplete(rank.Tag)) Send(node, rank.Tag, new ToNode.Follow(rank.Tag, logs.Length(rank.Tag)));

@@ -1,6 +1,7 @@
 using Puces.Core.Fleet;
 using Puces.Providers;
 using Puces.Providers.Local;
+using Puces.Providers.Slurm;
 using Puces.Providers.Ssh;
 
 namespace Puces.Server.Control;
@@ -16,6 +17,7 @@ public sealed class PoolProviders(ServerOptions options, TimeProvider clock)
     {
         { Provider: "local" } => new LocalProvider(pool, options.Runner, Path.Combine(options.Data, "runner"), Path.Combine(options.Data, "blobs"), clock),
         { Provider: "ssh", Ssh: not null } => new SshProvider(pool, options.Runner, Path.Combine(options.Data, "ssh", "known_hosts"), Instance, clock),
+        { Provider: "slurm", Slurm: not null } => new SlurmProvider(pool, options.Runner, Path.Combine(options.Data, "ssh", "known_hosts"), Instance, clock),
         _ => throw new ProviderException(Remedy.Ask, $"pool {pool.Name} has a provider that this version does not know: {pool.Provider}"),
     };
 }

@@ -174,6 +174,7 @@ public sealed record View(
         }
         yield return Waiting.Reason(job, Vacancies);
         if (queued.Reserved is { } reserved) yield return Kept(job, reserved, forecast);
+        foreach (var lease in Leases.Where(l => l.Job == job.Id)) yield return LeaseText.Of(lease);
         if (forecast.Line is [var first, ..] && first != job.Id && Live.TryGetValue(first, out var head))
             yield return $"job {first} is first in line: {Show(head, forecast).Reason}";
     }
@@ -189,6 +190,7 @@ public sealed record View(
         var reason = queued.Reserved is null
             ? Vacancies.IsAnyClosing ? Waiting.Reason(job, Vacancies) : Reasons.GetOrAdd(job.Request, _ => Waiting.Reason(job, Vacancies))
             : $"{Waiting.Reason(job, Vacancies)}; {Kept(job, queued.Reserved, forecast)}";
+        if (Notes.Count > 0 && Pools.Values.Any(p => p.HasLine) && Leases.FirstOrDefault(l => l.Job == job.Id) is { } lease) reason = $"{LeaseText.Of(lease)}; here it {reason}";
         return queued.LeftTo is { } other ? $"left its devices to job {other}, and waits to go on: {reason}" : reason;
     }
 
@@ -212,11 +214,15 @@ public sealed record View(
                 n.Node.Devices.Count, n.Free.Count, n.Node.MilliCpus / 1000.0, n.FreeMilliCpus / 1000.0,
                 n.Node.Memory.Bytes, n.FreeMemory.Bytes, [.. n.Jobs.Select(j => j.Value)], n.Node.Problem, n.Closed?.Until, n.Node.Place,
                 n.Shared is { } s ? [.. s.Select(d => d.Left / 1000.0)] : null))],
-            nodes.Sum(n => n.Node.Devices.Count), nodes.Where(n => n.Closed is null).Sum(n => n.Free.Count), nodes.Count == 0 ? "no node has answered yet" : null,
+            nodes.Sum(n => n.Node.Devices.Count), nodes.Where(n => n.Closed is null).Sum(n => n.Free.Count), nodes.Count == 0 && !pool.HasLine ? "no node has answered yet" : null,
             [.. Gap.Of(nodes, [.. Vacancies.ToAnybody.Where(n => n.Node.Pool == pool.Name)])
                 .Select(g => new GapView(g.Model, g.Devices, g.Free, Math.Round(g.Fragmentation, 3), g.OnOneNode, g.OverNodes, g.EachNode))],
-            [.. Windows.Values.Where(w => w.Pool == pool.Name && w.IsAhead(Outlook.Now)).OrderBy(w => w.From ?? DateTimeOffset.MinValue).ThenBy(w => w.Number).Select(Show)]);
+            [.. Windows.Values.Where(w => w.Pool == pool.Name && w.IsAhead(Outlook.Now)).OrderBy(w => w.From ?? DateTimeOffset.MinValue).ThenBy(w => w.Number).Select(Show)],
+            Leases: pool.HasLine ? [.. Leases.Where(l => l.Pool == pool.Name).Select(l => new LeaseView(l.Id.Value, l.Job.Value, LeaseText.State(l), l.Reason, l.ExpectedStart))] : null);
     })]);
+
+    /// <summary>Nodes that are held of pools with a line of their own, or waited for there.</summary>
+    private IEnumerable<LeaseRecord> Leases => Notes.Select(n => LeaseNotes.Read(n.Key, n.Value)).OfType<LeaseRecord>().OrderBy(l => l.Asked).ThenBy(l => l.Id.Value, StringComparer.Ordinal);
 
     /// <summary>A window as people see it.</summary>
     public WindowView Show(Window window)

@@ -133,6 +133,13 @@ public sealed class Cluster
     public RankReport Report(JobId id, RankPhase phase, int rank = 0, Verdict? verdict = null) =>
         new(RankTag.Of(this[id].Attempt, rank), phase, 0, phase is RankPhase.Starting or RankPhase.Refused ? null : Now, verdict);
 
+    /// <summary>Time passes, and the world is not told.</summary>
+    public Cluster Pass(TimeSpan time)
+    {
+        Now += time;
+        return this;
+    }
+
     public Cluster After(TimeSpan time)
     {
         Now += time;

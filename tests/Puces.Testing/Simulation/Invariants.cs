@@ -3,6 +3,7 @@ using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Fleet;
 using Puces.Core.Jobs;
+using Puces.Core.Queues;
 using Puces.Core.Scheduling;
 
 namespace Puces.Testing.Simulation;
@@ -10,7 +11,7 @@ namespace Puces.Testing.Simulation;
 /// <summary>What always holds; the first word of a failure.</summary>
 public enum Invariant
 {
-    IntentBeforeEffect, OneAttempt, CannotSeeIsNotDead, VerdictKept, GangWhole, NoInversion, FrozenAllocation, WaitExplained, JobKept, FeedWhole, StoreTellsAll, ClosedIsEmpty,
+    IntentBeforeEffect, OneAttempt, CannotSeeIsNotDead, VerdictKept, GangWhole, NoInversion, FrozenAllocation, WaitExplained, JobKept, FeedWhole, StoreTellsAll, ClosedIsEmpty, LimitKept, QuotaReturned,
 }
 
 /// <summary>What a world shows of itself.</summary>
@@ -19,11 +20,19 @@ public enum Invariant
 /// <param name="IsMoving">Devices are kept for somebody until others have left theirs.</param>
 public sealed record Living(
     IReadOnlyCollection<Job> Jobs, IReadOnlyDictionary<string, NodeUse> Nodes, DateTimeOffset? NextTick, IReadOnlyList<JobId> Line, bool IsMoving,
-    Func<JobId, JobId, bool> Ahead, Func<JobId, DateTimeOffset> Until)
+    Func<JobId, JobId, bool> Ahead, Func<JobId, DateTimeOffset> Until, Shares Shares)
 {
     public static Living Of(World world, DateTimeOffset now) => new(
         world.Jobs, world.Nodes, world.NextTick, world.Line(now),
-        world.Jobs.Any(j => j.State is JobState.Stopping { For: not null }), (a, b) => world.GoesBefore(a, b, now), job => now + world.StayOf(job, now));
+        world.Jobs.Any(j => j.State is JobState.Stopping { For: not null }), (a, b) => world.GoesBefore(a, b, now), job => now + world.StayOf(job, now), world.Shares);
+
+    /// <summary>A waiting job may not start whatever is free: its project has all that it may, or others own what it would borrow and could not give back.</summary>
+    public bool IsHeldBack(JobId id)
+    {
+        var job = Jobs.First(j => j.Id == id);
+        return Shares.OverDevices(Shares.Find(job.Project), job.Owner, job.Request.Gpus is [{ } first, ..] ? (long)first.Milli * job.Request.Nodes : 0) is not null
+            || Shares.HasQuotas && !job.CanYield;
+    }
 
     /// <summary>These nodes as a waiting job finds them: what closes too soon for it is closed.</summary>
     public IReadOnlyList<NodeUse> For(Job job, IEnumerable<NodeUse> nodes)
@@ -54,7 +63,7 @@ public sealed class BrokenException(Invariant invariant, string message) : Excep
 /// The invariants of the architecture page, as far as they apply now. They look at both sides, the store and what runs outside, and so
 /// stand here and not in the core, which cannot see the outside.
 /// </summary>
-public static class Invariants
+public static partial class Invariants
 {
     /// <summary>Throws <see cref="BrokenException"/> for the first that does not hold.</summary>
     public static void Check(Scene scene)
@@ -69,6 +78,7 @@ public static class Invariants
             if (scene.World is { } world)
             {
                 CheckHeld(world);
+                CheckLimits(world, outcome);
                 CheckClosed(scene, world, outcome);
                 CheckOrder(world, outcome);
                 CheckWaits(world);
@@ -208,17 +218,19 @@ public static class Invariants
             foreach (var node in ((JobState.Queued)job.State).Reserved?.Nodes ?? [])
             {
                 // What was free there is free still, but for those that can be stopped or are gone by then.
-                if (!world.Nodes.TryGetValue(node, out var use) || job.Request.Gpus.Count == 0 || use.Closes?.From < ((JobState.Queued)job.State).Reserved!.At) continue;
-                var staying = starts.Where(s => world.Jobs.First(j => j.Id == s.Key) is { CanYield: false, Limit: null } && !world.Ahead(s.Key, higher))
+                if (!world.Nodes.TryGetValue(node, out var use) || job.Request.Gpus.Count == 0 || job.Request.Gpus.Any(g => g.Share > 0) || use.Closes?.From < ((JobState.Queued)job.State).Reserved!.At) continue;
+                var staying = starts.Where(s => world.Jobs.First(j => j.Id == s.Key) is { CanYield: false, Limit: null } lower && lower.Project == job.Project && !world.Ahead(s.Key, higher))
                     .SelectMany(s => s.Value.Shares).Where(s => s.Node == node).Sum(s => s.Devices.Count);
                 Require(staying == 0 || before[node].Free.Count - staying >= Math.Min(job.Request.Gpus.Min(g => g.Count), before[node].Free.Count),
                     Invariant.NoInversion, $"a job starts on {node}, which is reserved for job {higher}");
             }
         }
-        if (world.Line is [var first, ..])
+        if (world.Line is [var first, ..] && !world.IsHeldBack(first))
         {
             var job = world.Jobs.First(j => j.Id == first);
+            // A start moves its project back: who started for another may have gone before.
             var lower = starts.Keys.Where(s => !world.Ahead(s, first)).ToList();
+            if (starts.Keys.Any(s => world.Jobs.First(j => j.Id == s).Project != job.Project)) return;
             Require(lower.Count == 0 || Placement.Find(job.Request, world.For(job, before.Values)) is null || starts.Keys.Any(s => world.Ahead(s, first)),
                 Invariant.NoInversion, $"job {lower.FirstOrDefault()} starts, and job {first}, which goes before it, could have");
         }
@@ -234,8 +246,10 @@ public static class Invariants
             if (queued.NotBefore is not null)
                 Require(world.NextTick <= queued.NotBefore, Invariant.WaitExplained, $"job {job.Id} is held until {queued.NotBefore}, and nobody wakes it");
         }
-        if (world.Line is not [var first, ..] || world.IsMoving) return;
+        if (world.Line is not [var first, ..] || world.IsMoving || world.IsHeldBack(first)) return;
         var head = world.Jobs.First(j => j.Id == first);
+        // It may have come to the front when others started, and find what was kept for who is behind it now.
+        if (world.Jobs.Any(j => j.Project != head.Project && j.State is JobState.Queued { Reserved: not null })) return;
         Require(Placement.Find(head.Request, world.For(head, nodes)) is null, Invariant.WaitExplained, $"job {head.Id} is first in line, fits, and waits");
     }
 

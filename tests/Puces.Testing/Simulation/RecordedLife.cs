@@ -187,6 +187,6 @@ public sealed class RecordedLife
         var attempts = Enumerable.Range(1, job.Attempts).Select(n => _store.Attempts[new(job.Id, n)].Attempt);
         return new(
             new(job.Id.Value, job.Name, job.Project, job.Owner, job.State.Word, job.Priority, job.Request.ToString(), job.Submitted), _specs[job.Id.Value],
-            [.. attempts.Select(a => new AttemptView(a.Id.Number, a.Nodes, a.Decided, a.Started, a.Ended, a.ExitCode, a.Reason, null, null, a.Checkpoint, a.Preempted))]);
+            [.. attempts.Select(a => new AttemptView(a.Id.Number, a.Nodes, a.Decided, a.Started, a.Ended, a.ExitCode, a.Reason, null, null, a.Checkpoint, a.Preempted, a.Saved, a.Saves))]);
     }
 }

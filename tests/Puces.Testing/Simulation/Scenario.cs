@@ -9,9 +9,11 @@ public sealed class Scenario
 {
     private static readonly string[] Models = ["H100", "H100", "H100", "A100", "MI300X"];
 
-    public Scenario(Luck luck, DateTimeOffset now, bool hasWindows, bool isJoined)
+    private static readonly string[] Projects = ["lab", "lab/text", "lab/vision", "firm", "firm/ops"];
+
+    public Scenario(Luck luck, DateTimeOffset now, bool hasWindows, bool isJoined, bool hasProjects)
     {
-        HasWindows = hasWindows;
+        (HasWindows, HasProjects) = (hasWindows, hasProjects);
         Pools = luck.Chance(70) ? [new("office", Nodes: 4, Gpus: "H100:4")] : [new("office", Nodes: 4, Gpus: "H100:4"), new("attic", Nodes: 4)];
         var count = luck.Of(1, 2, 2, 3, 3, 4);
         var usual = luck.Of(Models);
@@ -36,6 +38,8 @@ public sealed class Scenario
         if (parts.Chance(40))
             for (var i = 0; i < jobs.Count; i++)
                 if (jobs[i].Request.Gpus.Count > 0 && parts.Chance(60)) jobs[i] = Part(jobs[i], parts);
+        for (var i = 0; i < jobs.Count && hasProjects; i++)
+            jobs[i] = jobs[i] with { Project = parts.Of(Projects), Owner = parts.Of("ada", "eve"), CanYield = jobs[i].CanYield || parts.Chance(50) };
         // Another luck again, for terms.
         if (new Luck((ulong)(77 * Steps + Weather + count)).Chance(40)) Pools = [.. Pools.Select(p => p with { Term = TimeSpan.FromMinutes(4) })];
         for (var i = 0; i < jobs.Count; i++) Requests.Add(new(jobs[i], keys[i]));
@@ -47,6 +51,9 @@ public sealed class Scenario
 
     /// <summary>Machines are closed for a time now and then, and some jobs can leave them.</summary>
     public bool HasWindows { get; }
+
+    /// <summary>Jobs are of several projects, which get weights, quotas and limits now and then, and lose them.</summary>
+    public bool HasProjects { get; }
 
     /// <summary>Of a hundred steps, how many are mishaps.</summary>
     public int Weather { get; }
@@ -67,6 +74,15 @@ public sealed class Scenario
                 luck.Chance(8) ? [luck.Of("office", "attic")] : []),
             luck.Chance(40) ? Retry.None : new(luck.Below(4), TimeSpan.FromSeconds(luck.Of(0, 1, 10)), [75]),
             Limit: HasWindows && luck.Chance(30) ? TimeSpan.FromMinutes(luck.Between(1, 20)) : null, CanYield: HasWindows && luck.Chance(50));
+    }
+
+    /// <summary>A project as it is from now on, or no longer.</summary>
+    public static Command Arrange(Luck luck)
+    {
+        var name = luck.Of(Projects);
+        if (luck.Chance(20)) return new Command.RemoveProject(name);
+        var quota = luck.Chance(60) ? new Dictionary<string, int> { [luck.Of(Models)] = luck.Between(1, 4) } : null;
+        return new Command.SetProject(new(name, luck.Between(1, 4), quota, luck.Chance(40) ? new(luck.Between(1, 6), luck.Chance(40) ? luck.Between(1, 4) : null) : null));
     }
 
     /// <summary>The same job for a part of one device, which is on one machine.</summary>

@@ -34,7 +34,7 @@ public sealed class Simulation
     private Simulation(ulong seed, Fault fault, Action<string>? say)
     {
         (_seed, _fault, _say, _luck) = (seed, fault, say, new(seed));
-        _scenario = new(_luck, _now, hasWindows: seed % 3 == 0, isJoined: seed % 5 == 0);
+        _scenario = new(_luck, _now, hasWindows: seed % 3 == 0, isJoined: seed % 5 == 0, hasProjects: seed % 4 == 1);
         foreach (var machine in _scenario.Machines) _nodes.Add(new(machine, seed) { Term = _scenario.Pools.First(p => p.Name == machine.Pool).Term });
         foreach (var node in _nodes) _under[node.Id] = [];
     }
@@ -59,6 +59,7 @@ public sealed class Simulation
     {
         if (_daemon is null && _luck.Chance(20)) Begin();
         if (_scenario.HasWindows && _luck.Chance(4)) Announce();
+        if (_scenario.HasProjects && _luck.Chance(4)) _daemon?.Tell(Scenario.Arrange(_luck));
         var node = _nodes[_luck.Below(_nodes.Count)];
         switch (_luck.Below(12))
         {
@@ -304,6 +305,7 @@ public sealed class Simulation
                 Look(_daemon.Apply(0, Death.None, _now, Send), isFinal: true);
                 return;
             }
+            Invariants.CheckOwed(Living.Of(_daemon.World, _now));
             foreach (var job in _daemon.World.Jobs.ToList())
             {
                 if (job.State is not (JobState.Queued or JobState.Running)) throw new BrokenException(Invariant.JobKept, $"job {job.Id} is {job.State.Word} for ever");

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace Puces.Tests.Bench;
 
-/// <summary>What a pass of the scheduler may allocate, in bytes, and how many nodes it may look at: counted, so that a busy machine changes nothing.</summary>
+/// <summary>What a pass of the scheduler may allocate, in bytes, and how many nodes and waiting groups it may look at: counted, so that a busy machine changes nothing.</summary>
 public sealed class PassBudgetTests
 {
     private const int Nodes = 200, Waiting = 2000;
@@ -68,6 +68,27 @@ public sealed class PassBudgetTests
             Name = "train-" + (char)('a' + number % 25),
             CanYield = true,
         }, now);
+    }
+
+    [Fact]
+    public void A_release_and_the_pass_after_it_look_at_few_of_those_who_wait_for_another_shape()
+    {
+        var (scheduler, shapes, now) = (new Scheduler(new PucesPolicy(), GridOf()), new Shapes(), TimeSpan.Zero);
+        var (number, looks, passes) = (0, 0L, 0);
+        // Of each owner one: as many groups as claims.
+        for (; number < Nodes * 8 + Waiting; number++)
+            scheduler.Add(new() { Number = number, Shape = shapes.Of(1000 << number % 4, "", 0, default, [8]), Project = $"p{number % 10}", Owner = $"o{number}", CanYield = true }, now);
+        scheduler.Decide(now);
+        Assert.InRange(scheduler.Groups, Waiting, int.MaxValue);
+        while (passes++ < 200)
+        {
+            now += TimeSpan.FromSeconds(1);
+            var before = scheduler.GroupLooks;
+            scheduler.End(scheduler.Holding[number++ * 7 % scheduler.Holding.Count], TimeSpan.FromMinutes(10), now);
+            scheduler.Decide(now);
+            looks += scheduler.GroupLooks - before;
+        }
+        Assert.InRange(looks / passes, 1, Waiting / 8);
     }
 
     [Fact]

@@ -75,6 +75,7 @@ public sealed class ReplayTests : IDisposable
         Assert.Equal(1100, await Makespan("--remove", "1x8"));
         Assert.Equal(1000, await Makespan("--remove", "1x8:H100", "--add", "1x8"));
         Assert.Equal(1000, await Makespan("--overhead", "60s"));
+        Assert.Equal(1000, await Makespan("--checkpoint-every", "30m"));
     }
 
     [Fact]
@@ -129,6 +130,7 @@ public sealed class ReplayTests : IDisposable
     [InlineData("replay t.csv --nodes 1x2", "no job of t.csv fits on 1x2")]
     [InlineData("replay t.csv --nodes 1x8 --rules muri", "there is no column num_gpu")]
     [InlineData("replay t.csv --nodes 1x8 --rules slurm", "slurm")]
+    [InlineData("replay t.csv --nodes 1x8 --checkpoint-every often", "--checkpoint-every 30m")]
     [InlineData("replay t.csv --nodes 1x8 --overheads o.csv", "--rules muri")]
     [InlineData("replay t.csv --nodes 1x8 --nodes 1x4 --policy preemptive-srtf", "equally many devices")]
     public async Task A_mistake_names_itself_and_ends_with_2(string line, string named)

@@ -94,6 +94,15 @@ public sealed class AttemptTests
     }
 
     [Fact]
+    public void Of_an_attempt_that_is_lost_the_work_up_to_its_newest_checkpoint_is_kept()
+    {
+        var id = _cluster.Submit(gpus: 1);
+        _cluster.Runs(id).After(TimeSpan.FromHours(2)).Apply(new Command.Checkpointed(new(id, 1), "step-1"));
+        _cluster.After(TimeSpan.FromHours(1)).Apply(new Command.Vanished(new(id, 1), 0, "office/a", "gone"));
+        Assert.Equal(TimeSpan.FromHours(2), _cluster[id].Worked);
+    }
+
+    [Fact]
     public void The_newest_checkpoint_is_kept_and_told_once()
     {
         var id = _cluster.Submit(gpus: 1);

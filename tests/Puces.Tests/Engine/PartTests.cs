@@ -12,7 +12,7 @@ public sealed class PartTests
 {
     private readonly Cluster _cluster = new Cluster().Node("office/a", gpus: 2, model: "L4", cpus: 16);
 
-    private JobId Submit(int share, string model = "L4", double cpus = 0) => _cluster.Submit(Cluster.Asking("job", 1, model, cpus: cpus, share: share)).Id!.Value;
+    private JobId Submit(int share, string model = "L4", double cpus = 0, int priority = 0) => _cluster.Submit(Cluster.Asking("job", 1, model, cpus: cpus, share: share, priority: priority)).Id!.Value;
 
     private string? Where(JobId job) => _cluster[job].State.Held?.ToString();
 
@@ -106,6 +106,35 @@ public sealed class PartTests
         Assert.Equal("queued", _cluster[late].State.Word);
         _cluster.Exits(leaving[1]);
         Assert.Equal("starting", _cluster[urgent].State.Word);
+    }
+
+    [Fact]
+    public void For_one_that_waits_for_a_part_as_much_is_kept_as_it_will_need()
+    {
+        var cluster = new Cluster().Node("office/a", gpus: 1, model: "L4", cpus: 16);
+        JobId Add(int share) => cluster.Submit(Cluster.Asking("job", 1, "L4", share: share, cpus: 1)).Id!.Value;
+        var (first, second) = (Add(600), Add(200));
+        cluster.Runs(first).Runs(second).After(TimeSpan.FromMinutes(1));
+        var waiting = Add(700);
+        Assert.Equal(["office/a"], Assert.IsType<JobState.Queued>(cluster[waiting].State).Reserved!.Nodes);
+        // A fifth is left. With the six tenths that the first will leave, a tenth of the device is enough for it.
+        var (late, small) = (Add(200), Add(100));
+        Assert.Equal(("queued", "starting"), (cluster[late].State.Word, cluster[small].State.Word));
+        cluster.Exits(first);
+        Assert.Equal(("queued", "starting"), (cluster[late].State.Word, cluster[waiting].State.Word));
+    }
+
+    [Fact]
+    public void For_one_that_waits_for_a_part_as_few_leave_as_will_do_and_no_other_gets_between()
+    {
+        var (large, small, other) = (Yielding(600, 0), Yielding(400, 0), _cluster.Submit(gpus: 1, model: "L4"));
+        _cluster.Runs(large).Runs(small).Runs(other).After(TimeSpan.FromMinutes(10));
+        var urgent = Submit(500, priority: 100);
+        Assert.Equal(("stopping", "running"), (_cluster[large].State.Word, _cluster[small].State.Word));
+        _cluster.Exits(small);
+        Assert.Equal("queued", _cluster[Submit(300)].State.Word);
+        _cluster.Exits(large, code: 143, cause: ExitCause.Stopped);
+        Assert.Equal("office/a [0.5 of 0]", Where(urgent));
     }
 
     private JobId Yielding(int share, int priority) =>

@@ -1,3 +1,4 @@
+using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Jobs;
 using Puces.Core.Queues;
@@ -62,6 +63,18 @@ public sealed class ProjectTests
     }
 
     [Fact]
+    public void A_limit_that_is_set_holds_for_what_was_promised_too()
+    {
+        Set(new("a", Quota: new Dictionary<string, int> { ["H100"] = 4 }));
+        var borrower = _cluster.Submit(Of("b", gpus: 4)).Id!.Value;
+        _cluster.Runs(borrower).After(TimeSpan.FromMinutes(1));
+        var owner = _cluster.Submit(Of("a", gpus: 4)).Id!.Value;
+        Set(new("a", Quota: new Dictionary<string, int> { ["H100"] = 4 }, Limits: new(Devices: 3)));
+        _cluster.Exits(borrower, code: 143, cause: ExitCause.Stopped);
+        Assert.Equal(("queued", "starting"), (_cluster[owner].State.Word, _cluster[borrower].State.Word));
+    }
+
+    [Fact]
     public void Whoever_must_leave_is_told_why()
     {
         Set(new("a", Quota: new Dictionary<string, int> { ["H100"] = 4 }));
@@ -71,6 +84,17 @@ public sealed class ProjectTests
         Assert.Equal($"job {borrower} (job) saves and leaves its devices to job {owner} (job), whose project owns what project b had borrowed",
             _cluster.Last.Events.Single(e => e.Kind == "preempted").Text);
         Assert.Equal("whose project owns what project b had borrowed", Assert.IsType<JobState.Stopping>(_cluster[borrower].State).Why);
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void The_borrower_leaves_that_saved_last_also_after_a_restart(bool isRestarted)
+    {
+        Set(new("a", Quota: new Dictionary<string, int> { ["H100"] = 4 }));
+        var (saved, unsaved) = (_cluster.Submit(Of("b", gpus: 2)).Id!.Value, _cluster.Submit(Of("b", gpus: 2)).Id!.Value);
+        _cluster.Runs(saved).Runs(unsaved).After(TimeSpan.FromHours(1)).Apply(new Command.Checkpointed(_cluster[saved].Attempt, "step-1"));
+        if (isRestarted) _cluster.Restart().Node(Cluster.NodeOf("office/a", 4, cpus: 64), _cluster.Report(saved, RankPhase.Run), _cluster.Report(unsaved, RankPhase.Run));
+        _cluster.Submit(Of("a", gpus: 2));
+        Assert.Equal(("stopping", "running"), (_cluster[saved].State.Word, _cluster[unsaved].State.Word));
     }
 
     [Fact]

@@ -43,7 +43,7 @@ public sealed class SimulationTests
     [Fact]
     public void The_seeds_come_to_everything_that_may_happen()
     {
-        string[] kinds = ["submitted", "started", "running", "ended", "requeued", "cancelling", "node-up", "node-down", "node-gone", "checkpoint", "window", "closed", "opened"];
+        string[] kinds = ["submitted", "started", "running", "ended", "requeued", "cancelling", "node-up", "node-down", "node-gone", "checkpoint", "window", "closed", "opened", "project", "preempted"];
         string[] reasons =
         [
             "lost on", "could not start it", "a secret is not set", "ran longer than its limit", "more memory", "for its term", "exit code 75", "exit code 1", "has left its pool",

@@ -24,6 +24,18 @@ public sealed class WindowTests
         return Holds(job);
     }
 
+    [Theory, InlineData(20, "closed", "pool office is closed until Sun 1 Mar 12:30 UTC"), InlineData(40, "opened", "pool office was closed until Sun 1 Mar 12:30 UTC, and is open again")]
+    public void What_closed_or_opened_while_no_daemon_ran_is_told_once_by_the_next(int minutes, string kind, string text)
+    {
+        var cluster = new Cluster().Node("office/a", gpus: 1);
+        cluster.Close("office", TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(30));
+        cluster.Pass(TimeSpan.FromMinutes(minutes)).Restart().After(default);
+        var told = Assert.Single(cluster.Last.Events);
+        Assert.Equal((kind, text), (told.Kind, told.Text));
+        cluster.Restart().After(TimeSpan.FromMinutes(1));
+        Assert.Empty(cluster.Last.Events);
+    }
+
     [Fact]
     public void Nothing_starts_on_a_node_that_is_closed_and_what_waits_starts_when_it_opens()
     {

@@ -69,6 +69,18 @@ public sealed class ReplayerTests
     }
 
     [Fact]
+    public void What_was_not_saved_is_lost_with_a_stop()
+    {
+        // The long one saves every four hours, and is stopped after ten.
+        var jobs = Enumerable.Range(0, 40).Select(i => new TraceJob($"short{i}", TimeSpan.FromHours(i), TimeSpan.FromMinutes(5), 8000, Name: "short"))
+            .Append(new("long", TimeSpan.FromHours(50), TimeSpan.FromHours(20), 8000, Name: "long"))
+            .Append(new("last", TimeSpan.FromHours(60), TimeSpan.FromMinutes(5), 8000, Name: "short")).ToList();
+        var told = Replays.Run("puces", jobs, [new(1, 8)], new(TimeSpan.Zero, SavesEvery: TimeSpan.FromHours(4)));
+        Assert.Equal((1, 8 * TimeSpan.FromHours(2)), (told.Preemptions, told.WorkLost));
+        Assert.Equal(TimeSpan.FromHours(50) + TimeSpan.FromHours(22) + TimeSpan.FromMinutes(5), told.Ends[^2]);
+    }
+
+    [Fact]
     public void Who_was_stopped_is_left_twice_as_long_before_it_is_stopped_again()
     {
         // For two hours a short one comes every seven minutes. They wait for each other to come rather than stop the long one for each.

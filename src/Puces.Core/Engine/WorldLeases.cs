@@ -1,0 +1,257 @@
+using System.Globalization;
+using System.Numerics;
+using Puces.Core.Fleet;
+using Puces.Core.Jobs;
+using Puces.Core.Market;
+using Puces.Core.Scheduling;
+
+namespace Puces.Core.Engine;
+
+// Nodes that are asked for, one gang at a time, of pools that have a line of their own.
+public sealed partial class World
+{
+    /// <summary>A job waits in the lines of so many pools at once; the first that is ready has it, and the others are withdrawn.</summary>
+    public const int MostHedges = 2;
+
+    /// <summary>So many leases wait at one pool: beyond, the order of our own line is worth more than a place in another.</summary>
+    public const int MostWaitingAt = 100;
+
+    /// <summary>How long nothing of a kind is asked for after it was refused; doubles with each refusal, up to an hour.</summary>
+    public static readonly TimeSpan FirstRest = TimeSpan.FromSeconds(15);
+
+    private static readonly TimeSpan LongestRest = TimeSpan.FromHours(1);
+
+    private readonly SortedDictionary<LeaseId, LeaseRecord> _leases = new(Comparer<LeaseId>.Create((a, b) => string.CompareOrdinal(a.Value, b.Value)));
+    private readonly SortedDictionary<string, IReadOnlyList<Offer>> _offers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, LeaseId> _leaseOf = new(StringComparer.Ordinal);
+    private readonly Dictionary<LeaseId, Dictionary<string, Node>> _arrived = [];
+    private readonly Dictionary<(string Pool, string Kind, Request Request), (int Times, DateTimeOffset Until, string Why)> _refused = [];
+    // Leases whose nodes this life of the daemon was asked to connect with.
+    private readonly HashSet<LeaseId> _opened = [];
+    private readonly HashSet<JobId> _unasked = [];
+    private long _lastLease;
+    private bool _asksAll;
+
+    /// <summary>Leases that are held or waited for.</summary>
+    public IReadOnlyCollection<LeaseRecord> Leases => _leases.Values;
+
+    private void RecallLeases(IEnumerable<KeyValuePair<string, string>> notes)
+    {
+        foreach (var (key, text) in notes)
+        {
+            if (key == LeaseNotes.Last) _lastLease = long.Parse(text, CultureInfo.InvariantCulture);
+            if (LeaseNotes.Read(key, text) is not { } lease) continue;
+            _leases[lease.Id] = lease;
+            foreach (var node in lease.NodeIds()) _leaseOf[node] = lease.Id;
+        }
+    }
+
+    // Asked for, and perhaps never heard: the same id again is the same lease.
+    private IEnumerable<Effect> ResumeLeases() => _leases.Values.Where(l => l.State is null).Select(l => new Effect.Acquire(l.Pool, l.Request));
+
+    private void OffersSeen(Command.OffersSeen c)
+    {
+        if (!_pools.ContainsKey(c.Pool)) return;
+        _offers[c.Pool] = c.Offers;
+        _asksAll = true;
+    }
+
+    /// <summary>All leases of ours at a pool, as it sees them.</summary>
+    private void LeasesSeen(Command.LeasesSeen c, Batch batch)
+    {
+        var seen = c.Leases.ToDictionary(l => l.Id);
+        // Nobody knows of it: it was given up while the pool could not be asked.
+        foreach (var lease in c.Leases.Where(l => !_leases.ContainsKey(l.Id))) batch.Effects.Add(new Effect.Release(c.Pool, lease.Id));
+        foreach (var lease in _leases.Values.Where(l => l.Pool == c.Pool).ToList())
+        {
+            if (seen.TryGetValue(lease.Id, out var now)) LeaseSeen(lease, now, batch);
+            // One that was only asked for may not have been there yet.
+            else if (lease.State is not null) LeaseOver(lease, "the pool has nothing of it any more", batch);
+        }
+    }
+
+    private void LeaseSeen(LeaseRecord lease, Lease now, Batch batch)
+    {
+        var changed = lease with { State = now.State, Nodes = now.Nodes.Count > 0 ? now.Nodes : lease.Nodes, Reason = now.Reason, ExpectedStart = now.ExpectedStart };
+        var isOther = changed.State != lease.State;
+        if (isOther || changed.Reason != lease.Reason || changed.ExpectedStart != lease.ExpectedStart) Keep(changed, batch);
+        if (now.State is LeaseState.Ended && !lease.IsTaken)
+        {
+            LeaseOver(changed, now.Reason ?? "it ended before its job could start", batch);
+            return;
+        }
+        foreach (var node in changed.NodeIds()) _leaseOf[node] = changed.Id;
+        if (now.State is LeaseState.Waiting) return;
+        // Of a lease that has ended, what became of its ranks is still to be read; one that is lost is silent until its term ends.
+        var isNew = _opened.Add(changed.Id);
+        if (now.State is LeaseState.Ready or LeaseState.Ended && (isOther || isNew))
+            batch.Effects.Add(new Effect.OpenLease(changed.Pool, now with { Nodes = changed.Nodes ?? [] }, changed.Request));
+    }
+
+    private void LeaseRefused(Command.LeaseRefused c, Batch batch)
+    {
+        if (!_leases.TryGetValue(c.Lease, out var lease) || lease.State is not null || !_jobs.TryGetValue(lease.Job, out var job)) return;
+        var key = (lease.Pool, lease.Request.Kind, job.Request);
+        var times = _refused.GetValueOrDefault(key).Times;
+        var rest = times > 8 || FirstRest * (1 << times) > LongestRest ? LongestRest : FirstRest * (1 << times);
+        _refused[key] = (times + 1, batch.Now + rest, c.Reason);
+        batch.Say("refused", $"pool {lease.Pool} does not give job {job.Id} ({job.Name}) nodes: {c.Reason}", job);
+        Forget(lease, batch);
+        _unasked.Add(job.Id);
+    }
+
+    /// <summary>It is no more: what ran there is gone with it, and its job is asked for again.</summary>
+    private void LeaseOver(LeaseRecord lease, string why, Batch batch)
+    {
+        batch.Say("lease-over", $"lease {lease.Id} of pool {lease.Pool} is over: {why}", _jobs.GetValueOrDefault(lease.Job));
+        foreach (var node in lease.NodeIds().ToList()) NodeGone(node, batch);
+        if (!_leases.ContainsKey(lease.Id)) return;
+        Release(lease, batch);
+        if (_jobs.TryGetValue(lease.Job, out var job) && job.State is JobState.Queued) _unasked.Add(job.Id);
+    }
+
+    /// <summary>A node of a lease is up: with the last of them its job starts.</summary>
+    private bool Arrive(Node node, Batch batch)
+    {
+        if (!_leaseOf.TryGetValue(node.Id, out var id) || !_leases.TryGetValue(id, out var lease) || lease.IsTaken) return false;
+        if (!_arrived.TryGetValue(id, out var here)) _arrived[id] = here = new(StringComparer.Ordinal);
+        if (node.IsUp) here[node.Id] = node;
+        else here.Remove(node.Id);
+        if (here.Count < lease.Request.Nodes || lease.State is not LeaseState.Ready) return true;
+        var job = _jobs.GetValueOrDefault(lease.Job);
+        if (job?.State is not JobState.Queued { NotBefore: null }) Release(lease, batch);
+        else if (PartsOf(lease, _claims[job.Id].Shape.Ways[lease.Alternative], here) is { } parts) Start(job, lease, here, parts, batch);
+        else LeaseOver(lease, $"its nodes have other devices than were asked for: {Waiting.Models(here.Values.SelectMany(n => n.Devices))}", batch);
+        return true;
+    }
+
+    private void Start(Job job, LeaseRecord lease, Dictionary<string, Node> here, List<(Node Node, ulong Devices)> parts, Batch batch)
+    {
+        _arrived.Remove(lease.Id);
+        Keep(lease with { IsTaken = true }, batch);
+        foreach (var node in here.Values)
+        {
+            _grid.Set(node);
+            Set(node);
+            batch.Nodes.Add(node.Id);
+        }
+        var claim = _claims[job.Id];
+        // All of each node: what of it the job has not asked for is nobody else's either.
+        _scheduler.StartOn(claim, [.. parts.Select(p => new Part(_grid.IndexOf(p.Node.Id), p.Devices, 0, p.Node.MilliCpus, p.Node.Memory.Bytes))], Clock(batch.Now));
+        Begin(job, claim, batch);
+    }
+
+    private static List<(Node, ulong)>? PartsOf(LeaseRecord lease, Way way, Dictionary<string, Node> here)
+    {
+        var parts = new List<(Node, ulong)>();
+        foreach (var id in lease.NodeIds())
+        {
+            if (!here.TryGetValue(id, out var node)) return null;
+            var (able, taken) = (Placement.Matching(way.Gpu, node.Devices), 0UL);
+            for (var i = 0; i < way.Devices; i++)
+            {
+                if (able == 0) return null;
+                taken |= 1UL << BitOperations.TrailingZeroCount(able);
+                able &= able - 1;
+            }
+            parts.Add((node, taken));
+        }
+        return parts;
+    }
+
+    /// <summary>A job has started, has ended, or has left: nothing is waited for on its behalf, and what it had is given back.</summary>
+    private void Withdraw(JobId job, LeaseId? but, Batch batch)
+    {
+        _unasked.Remove(job);
+        if (_leases.Count == 0) return;
+        foreach (var lease in _leases.Values.Where(l => l.Job == job && l.Id != but).ToList()) Release(lease, batch);
+    }
+
+    private void Release(LeaseRecord lease, Batch batch)
+    {
+        foreach (var node in lease.NodeIds())
+        {
+            _leaseOf.Remove(node);
+            Heard(node);
+            if (_holdings.Find(node) is null) continue;
+            _holdings.Remove(node);
+            _grid.Remove(node);
+            batch.Nodes.Add(node);
+        }
+        Forget(lease, batch);
+        batch.Effects.Add(new Effect.Release(lease.Pool, lease.Id));
+    }
+
+    private void Forget(LeaseRecord lease, Batch batch)
+    {
+        _leases.Remove(lease.Id);
+        _arrived.Remove(lease.Id);
+        _opened.Remove(lease.Id);
+        batch.Add(new Change.NoteSet(LeaseNotes.Key(lease.Id), null));
+        _asksAll = true;
+    }
+
+    private void Keep(LeaseRecord lease, Batch batch)
+    {
+        _leases[lease.Id] = lease;
+        batch.Add(new Change.NoteSet(LeaseNotes.Key(lease.Id), LeaseNotes.Write(lease)));
+    }
+
+    /// <summary>Asks the pools for those that wait and could not start: all of them in their order where something has changed, else those that have come.</summary>
+    private void Ask(Batch batch)
+    {
+        if (_offers.Count == 0) return;
+        var line = _asksAll ? _scheduler.Line(Clock(batch.Now)).Select(c => new JobId(c.Number)) : _unasked.Order();
+        foreach (var id in line.ToList())
+            if (_jobs.TryGetValue(id, out var job) && job.State is JobState.Queued { NotBefore: null }) Ask(job, batch);
+        _asksAll = false;
+        _unasked.Clear();
+    }
+
+    private void Ask(Job job, Batch batch)
+    {
+        var held = _leases.Values.Count(l => l.Job == job.Id);
+        foreach (var (pool, offers) in _offers)
+        {
+            if (held >= MostHedges) return;
+            if (_leases.Values.Any(l => l.Job == job.Id && l.Pool == pool) || _leases.Values.Count(l => l.Pool == pool && !l.IsTaken) >= MostWaitingAt) continue;
+            var (offer, alternative) = Best(job, pool, offers, batch.Now);
+            if (offer is null) continue;
+            var way = _claims[job.Id].Shape.Ways[alternative];
+            var id = new LeaseId("l" + (++_lastLease).ToString(CultureInfo.InvariantCulture));
+            var declared = _pools[pool];
+            var request = new LeaseRequest(
+                id, $"puces-{job.Id}-{job.Name}", offer.Kind, way.Nodes, way.Devices > 0 ? offer.Model : null, way.Devices, way.MilliCpus, way.Memory, job.Limit,
+                CheckpointSpec.DefaultGrace, declared.TermOrDefault);
+            batch.Add(new Change.NoteSet(LeaseNotes.Last, LeaseNotes.Write(_lastLease)));
+            Keep(new LeaseRecord(request, pool, job.Id, alternative, batch.Now), batch);
+            batch.Effects.Add(new Effect.Acquire(pool, request));
+            held++;
+        }
+    }
+
+    /// <summary>The job's first way that an offer of the pool can serve; of several offers the one with most free.</summary>
+    private (Offer? Offer, int Alternative) Best(Job job, string pool, IReadOnlyList<Offer> offers, DateTimeOffset now)
+    {
+        var ways = _claims[job.Id].Shape.Ways;
+        for (var i = 0; i < ways.Count; i++)
+        {
+            var way = ways[i];
+            // A part of a device is not leased: the rest of it would be paid for, and nobody's.
+            if (way.Share > 0 || way.Where is { Count: > 0 } pools && !pools.Contains(pool, StringComparer.OrdinalIgnoreCase)) continue;
+            var able = offers.Where(o => Serves(o, way, job) && !(_refused.TryGetValue((pool, o.Kind, job.Request), out var no) && no.Until > now));
+            if (able.OrderByDescending(o => Math.Min(o.FreeDevices, way.Total)).ThenByDescending(o => o.FreeNodes >= way.Nodes).ThenBy(o => o.Kind, StringComparer.Ordinal).FirstOrDefault() is { } best)
+                return (best, i);
+        }
+        return default;
+    }
+
+    private static bool Serves(Offer offer, Way way, Job job)
+    {
+        if (offer.Problem is not null || offer.Nodes < way.Nodes || offer.Devices < way.Devices || job.Limit > offer.Longest) return false;
+        if (offer.MilliCpus > 0 && way.MilliCpus > offer.MilliCpus || offer.Memory > default(Units.Memory) && way.Memory > offer.Memory) return false;
+        if (way.Devices == 0) return true;
+        var known = Accelerators.Find(offer.Model ?? "");
+        return Placement.Matching(way.Gpu, [new Device(0, known?.Name ?? offer.Model ?? "gpu", known?.Vendor ?? "", known?.Memory ?? default)]) != 0;
+    }
+}

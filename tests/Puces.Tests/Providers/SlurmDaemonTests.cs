@@ -1,0 +1,94 @@
+using System.Diagnostics;
+using System.Net.Http.Json;
+using Puces.Core.Contract;
+using Puces.Core.Jobs;
+using Puces.Testing;
+using Xunit;
+
+namespace Puces.Tests.Providers;
+
+/// <summary>The promises of the main job, on a real Slurm cluster.</summary>
+public sealed class SlurmDaemonTests(SlurmFixture fixture) : IClassFixture<SlurmFixture>, IAsyncDisposable
+{
+    private readonly DaemonProcess _daemon = new();
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public ValueTask DisposeAsync() => _daemon.DisposeAsync();
+
+    private async Task<SlurmCluster> StartAsync()
+    {
+        var cluster = await fixture.StartAsync();
+        _daemon.With("PUCES_RUNNER", NativeRunner.Path);
+        await _daemon.StartAsync(Ct);
+        using var reply = await _daemon.Http.PutAsJsonAsync("api/v1/pools/jean", new SetPool(Provider: "slurm", Slurm: cluster.Pool().Slurm), ContractJson.Default.SetPool, Ct);
+        Assert.True(reply.IsSuccessStatusCode, await reply.Content.ReadAsStringAsync(Ct));
+        return cluster;
+    }
+
+    private Task<JobView> SubmitAsync(string script, int nodes = 1, int gpus = 1, TimeSpan? limit = null) => _daemon.SubmitAsync(
+        script, Ct, spec => spec with { Nodes = nodes, Gpus = [new GpuRequest(gpus)], Where = ["jean"], Limit = limit });
+
+    [Fact]
+    public async Task A_gang_runs_on_the_nodes_that_slurm_gives_and_gives_them_back()
+    {
+        var cluster = await StartAsync();
+        var job = await SubmitAsync("echo rank $PUCES_RANK of $PUCES_NODES with $PUCES_GPUS at $MASTER_ADDR", nodes: 2, gpus: 2);
+        Assert.Equal("succeeded", (await _daemon.EndAsync(job.Id, Ct)).Job.State);
+        var lines = (await _daemon.LogAsync(job.Id, Ct)).Where(l => l.Stream == "out").Select(l => l.Text).Order().ToList();
+        Assert.Equal(2, lines.Count);
+        Assert.StartsWith("rank 0 of 2 with 2 at ", lines[0], StringComparison.Ordinal);
+        Assert.Empty((await PoolAsync()).Leases!);
+        await UntilEmptyAsync(cluster);
+    }
+
+    [Fact]
+    public async Task What_waits_in_slurms_line_says_so_and_a_cancelled_job_leaves_nothing_there()
+    {
+        var cluster = await StartAsync();
+        var all = await SubmitAsync("sleep 600", nodes: 4, gpus: 4);
+        await _daemon.UntilAsync(all.Id, j => j.State == "running", Ct);
+        var waits = await SubmitAsync("true", gpus: 1);
+        await _daemon.UntilAsync(waits.Id, j => j.Reason?.Contains("waits in the line of pool jean", StringComparison.Ordinal) == true, Ct);
+        foreach (var job in (long[])[waits.Id, all.Id]) (await _daemon.Http.PostAsync($"api/v1/jobs/{job}/cancel", null, Ct)).Dispose();
+        await _daemon.EndAsync(all.Id, Ct);
+        await UntilEmptyAsync(cluster);
+    }
+
+    [Fact]
+    public async Task Whenever_the_daemon_is_killed_each_job_on_the_cluster_runs_once_to_its_end()
+    {
+        var cluster = await StartAsync();
+        var witness = Directory.CreateTempSubdirectory("puces-witness-").FullName;
+        var luck = new Random(7);
+        var jobs = new List<long>();
+        for (var kill = 0; kill < 5; kill++)
+        {
+            for (var i = 0; i < 2; i++)
+                jobs.Add((await SubmitAsync($"echo run >> {witness}/$PUCES_JOB_ID.$PUCES_RANK; for i in 1 2 3 4; do echo line $i; sleep 0.{luck.Next(1, 8)}; done", nodes: 1 + i)).Id);
+            await Task.Delay(luck.Next(2500), Ct);
+            await _daemon.KillAsync();
+            await _daemon.StartAsync(Ct);
+        }
+        foreach (var job in jobs)
+        {
+            var end = await _daemon.EndAsync(job, Ct);
+            Assert.Equal("succeeded", end.Job.State);
+            var nodes = end.Attempts[^1].Nodes.Count;
+            Assert.Equal(4 * nodes, (await _daemon.LogAsync(job, Ct)).Count(l => l.Stream == "out"));
+            Assert.Equal(nodes, Directory.EnumerateFiles(witness, $"{job}.*").Sum(f => File.ReadAllLines(f).Length));
+        }
+        Directory.Delete(witness, recursive: true);
+        await UntilEmptyAsync(cluster);
+    }
+
+    /// <summary>Nothing of ours is left at Slurm: another test's daemon would not know of it.</summary>
+    private static Task UntilEmptyAsync(SlurmCluster cluster) => UntilAsync(async () => (await cluster.AskAsync("squeue -h -o %i", Ct)).Length == 0);
+
+    private async Task<PoolView> PoolAsync() => (await _daemon.Http.GetFromJsonAsync("api/v1/pools", ContractJson.Default.PoolList, Ct))!.Pools.Single(p => p.Name == "jean");
+
+    private static async Task UntilAsync(Func<Task<bool>> isSo)
+    {
+        for (var begun = Stopwatch.StartNew(); !await isSo(); await Task.Delay(200, Ct)) Assert.True(begun.Elapsed < TimeSpan.FromMinutes(1), "it does not come to that");
+    }
+}
