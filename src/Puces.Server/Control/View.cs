@@ -172,9 +172,10 @@ public sealed record View(
             yield return $"is held back until {until.UtcDateTime:HH:mm:ss} UTC after attempt {job.Attempts}";
             if (Placement.Find(job.Request, Vacancies.For(job)) is not null) yield break;
         }
-        yield return Waiting.Reason(job, Vacancies);
+        var leases = Leases.Where(l => l.Job == job.Id).ToList();
+        if (leases.Count == 0 || Nodes.Values.Count(n => Placement.CouldFit(job.Request, n.Node)) >= job.Request.Nodes) yield return Waiting.Reason(job, Vacancies);
         if (queued.Reserved is { } reserved) yield return Kept(job, reserved, forecast);
-        foreach (var lease in Leases.Where(l => l.Job == job.Id)) yield return LeaseText.Of(lease);
+        foreach (var lease in leases) yield return LeaseText.Of(lease);
         if (forecast.Line is [var first, ..] && first != job.Id && Live.TryGetValue(first, out var head))
             yield return $"job {first} is first in line: {Show(head, forecast).Reason}";
     }
@@ -190,7 +191,7 @@ public sealed record View(
         var reason = queued.Reserved is null
             ? Vacancies.IsAnyClosing ? Waiting.Reason(job, Vacancies) : Reasons.GetOrAdd(job.Request, _ => Waiting.Reason(job, Vacancies))
             : $"{Waiting.Reason(job, Vacancies)}; {Kept(job, queued.Reserved, forecast)}";
-        if (Notes.Count > 0 && Pools.Values.Any(p => p.HasLine) && Leases.FirstOrDefault(l => l.Job == job.Id) is { } lease) reason = $"{LeaseText.Of(lease)}; here it {reason}";
+        if (Pools.Values.Any(p => p.HasLine) && Leases.FirstOrDefault(l => l.Job == job.Id) is { } lease) reason = LeaseText.Of(lease);
         return queued.LeftTo is { } other ? $"left its devices to job {other}, and waits to go on: {reason}" : reason;
     }
 

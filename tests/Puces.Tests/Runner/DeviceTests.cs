@@ -113,4 +113,17 @@ public sealed class DeviceTests : RunnerSuite
         if (how.StartsWith("-DMIG", StringComparison.Ordinal)) Assert.Equal([1, .. expected == "H100?" ? (int[])[] : [2, 3]], agent.Hello.Devices.Select(d => d.Index));
         else if (expected.Length > 0) Assert.Equal(new Device(0, "H100", "nvidia", new(85520809984), "GPU-1", Island: how.Length > 0 ? 0 : null), agent.Hello.Devices[0]);
     }
+
+    [Theory]
+    [InlineData(null, "2,5", "0 1 2 3 4 5 6 7")]
+    [InlineData("17", "2,5", "2 5")]
+    [InlineData("17", "GPU-0003", "3")]
+    [InlineData("17", null, "0 1 2 3 4 5 6 7")]
+    [InlineData("17", "", "0 1 2 3 4 5 6 7")]
+    public void Within_a_slurm_job_only_the_devices_that_it_was_given_are_there(string? job, string? visible, string expected)
+    {
+        Device[] all = [.. Enumerable.Range(0, 8).Select(i => new Device(i, "H100", "nvidia", default, $"GPU-{i:0000}-abcd")), new Device(0, "MI300X", "amd", default)];
+        var granted = Granted.Of(all, name => name switch { "SLURM_JOB_ID" => job, "CUDA_VISIBLE_DEVICES" => visible, _ => null });
+        Assert.Equal(expected + " amd", string.Join(' ', granted.Select(d => d.Vendor == "amd" ? "amd" : d.Index.ToString(System.Globalization.CultureInfo.InvariantCulture))));
+    }
 }
