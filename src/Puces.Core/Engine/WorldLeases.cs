@@ -74,8 +74,9 @@ public sealed partial class World
     {
         var changed = lease with { State = now.State, Nodes = now.Nodes.Count > 0 ? now.Nodes : lease.Nodes, Reason = now.Reason, ExpectedStart = now.ExpectedStart };
         var isOther = changed.State != lease.State;
-        if (isOther || changed.Reason != lease.Reason || changed.ExpectedStart != lease.ExpectedStart) Keep(changed, batch);
-        if (now.State is LeaseState.Ended && !lease.IsTaken)
+        // Waiting costs no writes: an expectation that moves by seconds is none to keep.
+        if (isOther || changed.Reason != lease.Reason || !IsAbout(changed.ExpectedStart, lease.ExpectedStart)) Keep(changed, batch);
+        if (now.State is LeaseState.Ended or LeaseState.Lost && !lease.IsTaken)
         {
             LeaseOver(changed, now.Reason ?? "it ended before its job could start", batch);
             return;
@@ -87,6 +88,9 @@ public sealed partial class World
         if (now.State is LeaseState.Ready or LeaseState.Ended && (isOther || isNew))
             batch.Effects.Add(new Effect.OpenLease(changed.Pool, now with { Nodes = changed.Nodes ?? [] }, changed.Request));
     }
+
+    private static bool IsAbout(DateTimeOffset? one, DateTimeOffset? other) =>
+        one is { } a && other is { } b ? (a - b).Duration() < TimeSpan.FromMinutes(1) : one == other;
 
     private void LeaseRefused(Command.LeaseRefused c, Batch batch)
     {

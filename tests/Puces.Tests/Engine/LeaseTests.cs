@@ -187,4 +187,32 @@ public sealed class LeaseTests
         Assert.Contains(_cluster.TakeEffects(), e => e is Effect.Release);
         Assert.Contains(_cluster.Last.Events, e => e.Text.Contains("other devices than were asked for", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public void A_lease_that_is_lost_before_its_job_could_start_is_asked_for_anew()
+    {
+        Offers();
+        var id = _cluster.Submit(gpus: 4);
+        var first = Asked().Single();
+        _cluster.Apply(new Command.LeasesSeen("jean", [Ready(first, "n1")]));
+        _cluster.Apply(new Command.LeasesSeen("jean", [Ready(first, "n1") with { State = LeaseState.Lost, Reason = "NODE_FAIL" }]));
+        var effects = _cluster.TakeEffects();
+        Assert.Contains(new Effect.Release("jean", first.Id), effects);
+        Assert.NotEqual(first.Id, effects.OfType<Effect.Acquire>().Single().Request.Id);
+        Assert.Equal("queued", _cluster[id].State.Word);
+    }
+
+    [Fact]
+    public void Waiting_in_another_line_costs_a_write_only_where_something_is_new()
+    {
+        Offers();
+        _cluster.Submit(gpus: 4);
+        var waits = new Lease(Asked().Single().Id, LeaseState.Waiting, [], "Priority", _cluster.Now.AddHours(1));
+        _cluster.Apply(new Command.LeasesSeen("jean", [waits]));
+        Assert.Single(_cluster.Last.Changes);
+        _cluster.Apply(new Command.LeasesSeen("jean", [waits with { ExpectedStart = waits.ExpectedStart!.Value.AddSeconds(30) }]));
+        Assert.Empty(_cluster.Last.Changes);
+        _cluster.Apply(new Command.LeasesSeen("jean", [waits with { Reason = "Resources" }]));
+        Assert.Single(_cluster.Last.Changes);
+    }
 }
