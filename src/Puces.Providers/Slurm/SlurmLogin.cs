@@ -9,11 +9,11 @@ internal sealed class SlurmLogin
     private readonly SlurmPool _slurm;
     private readonly SshCommand? _ssh;
     private readonly CarriedRunner _runner;
-    private readonly string _instance;
+    private readonly string _owner;
 
-    public SlurmLogin(SlurmPool slurm, string runner, string knownHosts, string instance, TimeSpan term)
+    public SlurmLogin(SlurmPool slurm, string runner, string knownHosts, string owner, TimeSpan term)
     {
-        (_slurm, _instance) = (slurm, instance);
+        (_slurm, _owner) = (slurm, owner);
         _ssh = slurm.Login is { } host ? new(new([host]), host, knownHosts, term) : null;
         _runner = new(Start, Trouble, slurm.Folder, runner);
     }
@@ -22,7 +22,7 @@ internal sealed class SlurmLogin
     public string Name => _ssh?.Target ?? "this machine";
 
     /// <summary>
-    /// Runs a script of the Bourne shell. In it <c>$i</c> is the folder of this daemon, and each command that fails ends it.
+    /// Runs a script of the Bourne shell. In it <c>$i</c> is the folder of this daemon and pool, and each command that fails ends it.
     /// </summary>
     /// <exception cref="ProviderException">It failed.</exception>
     public async Task<string> RunAsync(string script, CancellationToken ct)
@@ -42,7 +42,7 @@ internal sealed class SlurmLogin
 
     private string Prelude =>
         // Absolute, since jobs begin elsewhere.
-        $"mkdir -p {_runner.Folder}; i=\"$(cd {_runner.Folder} && pwd -P)/{_instance}\"; export {SlurmText.TimeFormat}; "
+        $"mkdir -p {_runner.Folder}; i=\"$(cd {_runner.Folder} && pwd -P)/{_owner}\"; export {SlurmText.TimeFormat}; "
         + (_slurm.Config is { } config ? $"export SLURM_CONF={CarriedRunner.Quoted(config)}; " : "");
 
     private OwnProcess Start(string script) => _ssh is { } ssh ? OwnProcess.Start(SshCommand.Program, ssh.Running(script)) : OwnProcess.Start("/bin/sh", ["-c", script]);

@@ -18,7 +18,10 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
     // Slurm keeps limits on a grid of half a minute; its signal may come up to a minute early, and never after 65535 s.
     private const int MostGrace = 65_535;
 
-    private readonly SlurmLogin _login = new(pool.Slurm!, runner, knownHosts, instance, pool.TermOrDefault ?? Pool.DefaultTerm);
+    // Two pools may be of one cluster: neither takes the leases of the other for its own.
+    private readonly string _owner = $"{instance}/{pool.Name}";
+
+    private readonly SlurmLogin _login = new(pool.Slurm!, runner, knownHosts, $"{instance}/{pool.Name}", pool.TermOrDefault ?? Pool.DefaultTerm);
 
     private SlurmPool Slurm => pool.Slurm!;
 
@@ -46,7 +49,7 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
 
     public async Task<IReadOnlyList<Lease>> ObserveAsync(CancellationToken ct)
     {
-        var answer = await _login.RunAsync(SlurmScripts.Observe(instance), ct);
+        var answer = await _login.RunAsync(SlurmScripts.Observe(_owner), ct);
         var parts = answer.Split("--\n", 2);
         var jobs = SlurmText.Jobs(parts[0]).ToLookup(j => j.Comment, StringComparer.Ordinal);
         return [.. parts[^1].Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => LeaseFile.Parse(line)).OfType<LeaseFile>().Select(f => f.Lease([.. jobs[CommentOf(new(f.Id))]]))];
@@ -67,7 +70,7 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     private static partial Regex Plain { get; }
 
-    private string CommentOf(LeaseId id) => $"puces:{instance}:{id}";
+    private string CommentOf(LeaseId id) => $"puces:{_owner}:{id}";
 
     private async Task<IReadOnlyList<SlurmNode>> NodesAsync(CancellationToken ct) => [.. SlurmText.Nodes(await _login.RunAsync($"sinfo -h -N -O '{SlurmText.NodeFields}'", ct))];
 

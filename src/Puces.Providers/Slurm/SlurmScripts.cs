@@ -63,15 +63,15 @@ internal static class SlurmScripts
     /// All jobs of ours in one call, and all leases. How a job has ended is written down where it is seen first: Slurm forgets it after five
     /// minutes. Folders of leases that were given back are kept for a week, for people who look for what happened.
     /// </summary>
-    public static string Observe(string instance) => $$"""
+    public static string Observe(string owner) => $$"""
         known=$(squeue -h -t all -u "$(id -un)" -o '{{SlurmText.JobFields}}')
-        ours=$(printf '%s\n' "$known" | grep '|puces:{{instance}}:' || true)
+        ours=$(printf '%s\n' "$known" | grep '|puces:{{owner}}:' || true)
         printf '%s\n' "$ours"; echo --
         [ ! -d "$i/released" ] || find "$i/released" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} +
         for l in "$i"/leases/*; do
           [ -d "$l" ] || continue
           id=${l##*/}; job=$(readlink "$l/taken" || cut -d ' ' -f 1 "$l/job" 2>/dev/null || true)
-          state=$(printf '%s\n' "$ours" | awk -F '|' -v j="$job" -v c="puces:{{instance}}:$id" '$1 == j && $5 == c { print $2 }')
+          state=$(printf '%s\n' "$ours" | awk -F '|' -v j="$job" -v c="puces:{{owner}}:$id" '$1 == j && $5 == c { print $2 }')
           case $state in
             BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|REVOKED|TIMEOUT) echo "$state" > "$l/end" ;;
           esac

@@ -163,12 +163,25 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
         var cluster = await fixture.StartAsync();
         await using var provider = Provider(cluster.Pool());
         var lease = await UntilReadyAsync(provider, Asked(NewId(), nodes: 1, devices: 1));
-        var folder = Path.Combine(cluster.Shared, "suite", "leases", lease.Id.Value);
+        var folder = Path.Combine(cluster.Shared, "suite", "cluster", "leases", lease.Id.Value);
         // The late effect of a submission whose answer was lost.
-        var second = await cluster.AskAsync($"sbatch --parsable --comment=puces:suite:{lease.Id} --output={folder}/slurm.log --open-mode=append --gres=gpu:1 {folder}/job.sh {folder} /bin/false /tmp /tmp", Ct);
+        var second = await cluster.AskAsync($"sbatch --parsable --comment=puces:suite/cluster:{lease.Id} --output={folder}/slurm.log --open-mode=append --gres=gpu:1 {folder}/job.sh {folder} /bin/false /tmp /tmp", Ct);
         await UntilAsync(async () => (await cluster.AskAsync($"squeue -h -t all -o '%i %T' | grep '^{second} '", Ct)).EndsWith("COMPLETED", StringComparison.Ordinal));
         var seen = await SeenAsync(provider, lease.Id);
         Assert.Equal((LeaseState.Ready, lease.Nodes[0]), (seen!.State, seen.Nodes[0]));
+    }
+
+    [Fact]
+    public async Task Two_pools_of_one_cluster_do_not_see_the_leases_of_each_other()
+    {
+        var cluster = await fixture.StartAsync();
+        await using var provider = Provider(cluster.Pool());
+        await using var other = Provider(cluster.Pool() with { Name = "other" });
+        var id = NewId();
+        await provider.AcquireAsync(Asked(id, nodes: 1, devices: 1), Ct);
+        Assert.Empty(await other.ObserveAsync(Ct));
+        await other.ReleaseAsync(id, Ct);
+        Assert.Contains(await provider.ObserveAsync(Ct), l => l.Id == id && l.State is LeaseState.Waiting or LeaseState.Ready);
     }
 
     [Fact]
