@@ -44,9 +44,9 @@ public sealed partial class Carrier(ServerOptions options, ILogger<Carrier> logg
     }
 
     /// <summary>The newest that is here, once what is on its way has come or failed.</summary>
-    public async Task<PackedCheckpoint?> NewestAsync(JobId job, int rank)
+    public async Task<PackedCheckpoint?> NewestAsync(JobId job, int rank, CancellationToken ct)
     {
-        if (_underWay.TryGetValue((job, rank), out var now)) await now.Work;
+        if (_underWay.TryGetValue((job, rank), out var now)) await now.Work.WaitAsync(ct);
         return Kept(job, rank);
     }
 

@@ -23,17 +23,18 @@ internal sealed class Delivery(INodeShell shell, string blobs, TimeProvider cloc
     /// <summary>Nothing is on its way, and nothing would have to be sent.</summary>
     public bool IsIdle => shell.SharesBlobs || _underWay.IsEmpty && _last.IsCompleted;
 
-    /// <summary>Brings the files of an order, then calls <paramref name="start"/>; or <paramref name="refuse"/>, where the node does not take them.</summary>
-    public void Start(RankOrder order, Action start, Action<string> refuse)
+    /// <summary>Brings the files of an order, once it is made, then calls <paramref name="start"/>; or <paramref name="refuse"/>, where that cannot be done.</summary>
+    public void Start(string tag, Func<CancellationToken, Task<RankOrder>> make, Action<RankOrder> start, Action<string> refuse)
     {
         var breaking = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
-        if (!_underWay.TryAdd(order.Tag, breaking)) return;
+        if (!_underWay.TryAdd(tag, breaking)) return;
         Then(async () =>
         {
             try
             {
+                var order = await make(breaking.Token);
                 foreach (var blob in Needed(order)) await BringAsync(blob, breaking.Token);
-                start();
+                start(order);
             }
             catch (ProviderException e)
             {
@@ -45,7 +46,7 @@ internal sealed class Delivery(INodeShell shell, string blobs, TimeProvider cloc
             }
             finally
             {
-                _underWay.TryRemove(order.Tag, out _);
+                _underWay.TryRemove(tag, out _);
                 breaking.Dispose();
             }
         });

@@ -5,6 +5,7 @@ using Puces.Core.Engine;
 using Puces.Core.Fleet;
 using Puces.Core.Market;
 using Puces.Core.Units;
+using Puces.Providers;
 using Puces.Providers.Agents;
 using Puces.Server.Auth;
 using Puces.Server.Logs;
@@ -36,7 +37,7 @@ public sealed partial class Nodes(
     private readonly ConcurrentDictionary<string, Node> _seen = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _unacknowledged = new(StringComparer.Ordinal);
     private Channel<Decided> _effects = Channel.CreateUnbounded<Decided>();
-    private readonly HashSet<(Core.Jobs.AttemptId, int)> _refused = [];
+    private readonly ConcurrentDictionary<(Core.Jobs.AttemptId, int), bool> _refused = new();
     private Task _work = Task.CompletedTask;
     private CancellationTokenSource _ending = new();
     private volatile IStore? _store;
@@ -125,29 +126,51 @@ public sealed partial class Nodes(
         var node = allocation.Shares[rank].Node;
         if (!_links.TryGetValue(node, out var open) || !open.Link.IsUp) return; // Asked for again when the node is seen.
         // The node has said hello since: the world answers that itself, and may have given this attempt up meanwhile.
-        if (_seen.GetValueOrDefault(node)?.Since != known.GetValueOrDefault(node)?.Node.Since || _refused.Contains((attempt, rank))) return;
+        if (_seen.GetValueOrDefault(node)?.Since != known.GetValueOrDefault(node)?.Node.Since || _refused.ContainsKey((attempt, rank))) return;
+        var tag = RankTag.Of(attempt, rank);
+        if (!open.Link.Shell.SharesBlobs)
+        {
+            // What is on its way to one node keeps no other waiting.
+            open.Delivery.Start(tag, MakeAsync, Start, Refuse);
+            return;
+        }
         try
         {
-            var restore = Carries(open) ? await carrier.NewestAsync(attempt.Job, rank) : null;
-            if (await orders.MakeAsync(store, attempt, rank, allocation, limit, [.. allocation.Shares.Select(s => _seen.GetValueOrDefault(s.Node))], open.Pool, restore) is not { } order)
-                Refuse("its spec is not in the store");
-            else if (open.Link.Shell.SharesBlobs) Start(order);
-            else open.Delivery.Start(order, () => Start(order), Refuse);
+            Start(await MakeAsync(ending));
         }
-        catch (Exception e) when (e is OrderException or SecretException)
+        catch (ProviderException e)
         {
             Refuse(e.Message);
         }
-        catch (StoreException e)
+
+        async Task<RankOrder> MakeAsync(CancellationToken ct)
         {
-            // Not the job's fault. What was decided later waits with it: a stop must not come before the start that it means.
-            LogProblem(node, RankTag.Of(attempt, rank), e.Message);
-            await Task.Delay(TimeSpan.FromSeconds(1), clock, ending);
-            await StartAsync(store, attempt, rank, allocation, limit, known, ending);
+            var restore = Carries(open) ? await carrier.NewestAsync(attempt.Job, rank, ct) : null;
+            while (true)
+            {
+                try
+                {
+                    return await orders.MakeAsync(
+                        store, attempt, rank, allocation, limit, [.. allocation.Shares.Select(s => _seen.GetValueOrDefault(s.Node))], open.Pool, restore)
+                        ?? throw new ProviderException(Remedy.Ask, "its spec is not in the store");
+                }
+                catch (Exception e) when (e is OrderException or SecretException)
+                {
+                    throw new ProviderException(Remedy.Ask, e.Message, cause: e);
+                }
+                catch (StoreException e)
+                {
+                    // Not the job's fault. What was decided later waits with it: a stop must not come before the start that it means.
+                    LogProblem(node, tag, e.Message);
+                    await Task.Delay(TimeSpan.FromSeconds(1), clock, ct);
+                }
+            }
         }
 
         void Start(RankOrder order)
         {
+            // Its files may have been long on their way, and the attempt be over.
+            if (!open.Link.Shell.SharesBlobs && !IsWanted(attempt)) return;
             CrashPoint.Pass("before-start");
             open.Link.Send(new ToNode.Start(order));
             CrashPoint.Pass("after-start");
@@ -156,10 +179,13 @@ public sealed partial class Nodes(
         void Refuse(string reason)
         {
             // An order for it that still waits here must not be carried out once the world counts it as over.
-            _refused.Add((attempt, rank));
+            _refused[(attempt, rank)] = true;
             inbox.Tell(new Command.Refused(attempt, rank, node, reason));
         }
     }
+
+    private bool IsWanted(Core.Jobs.AttemptId attempt) =>
+        live.View.Live.GetValueOrDefault(attempt.Job) is { State: Core.Jobs.JobState.Starting or Core.Jobs.JobState.Running } job && job.Attempts == attempt.Number;
 
     /// <summary>Its checkpoints lie where no other node sees them.</summary>
     private static bool Carries(Open open) => !open.Link.Shell.SharesBlobs && open.Pool.Ssh?.Shared is null;
