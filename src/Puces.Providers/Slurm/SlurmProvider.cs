@@ -86,7 +86,6 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
         foreach (var group in typed.GroupBy(t => t.Count > 0 ? ModelOf(t.Type) : null))
         {
             var serving = group.Where(t => t.Node.Serves).ToList();
-            // The model of what nobody names is unknown, and yet there are devices: the fuller nodes tell how many.
             yield return new(
                 partition, group.Key, group.Max(t => t.Count), group.Min(t => t.Node.Cpus) * 1000, new(group.Min(t => t.Node.MemoryMib) << 20), serving.Count,
                 serving.Where(t => t.Node.FreeCpus > 0).Sum(t => Math.Max(0, t.Count - t.Taken)), serving.Count(t => t.Node.IsIdle && t.Taken == 0), now, nodes[0].Longest,
@@ -94,7 +93,8 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
         }
     }
 
-    private string? ModelOf(string type) => SlurmText.Model(type) ?? Slurm.Model;
+    // Devices that nobody names are devices nevertheless.
+    private string ModelOf(string type) => SlurmText.Model(type) ?? Slurm.Model ?? "GPU";
 
     private IEnumerable<string> OptionsFor(LeaseRequest request, IReadOnlyList<SlurmNode> nodes)
     {
