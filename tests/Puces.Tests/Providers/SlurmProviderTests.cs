@@ -81,7 +81,7 @@ public sealed class SlurmProviderTests(SlurmFixture fixture) : ProviderSuite, IC
         var held = await UntilReadyAsync(provider, Asked(NewId(), nodes: 4, devices: 4));
         var (id, waiting) = (NewId(), default(Lease));
         await provider.AcquireAsync(Asked(id, nodes: 4, devices: 4), Ct);
-        await UntilAsync(async () => (waiting = await SeenAsync(provider, id)) is { ExpectedStart: not null });
+        await UntilAsync(async () => (waiting = await SeenAsync(provider, id)) is { ExpectedStart: not null, Reason: not "Slurm has not looked at it yet" });
         Assert.Equal((LeaseState.Waiting, "the nodes that it needs are taken (Resources)"), (waiting!.State, waiting.Reason));
         Assert.Empty(waiting.Nodes);
         await provider.ReleaseAsync(held.Id, Ct);
