@@ -14,6 +14,9 @@ internal sealed class Layout(string root, string blobs)
     public string Bell => Path.Combine(root, "bell");
     public string Spare => Path.Combine(root, "spare");
     public string Heard => Path.Combine(root, "heard");
+
+    /// <summary>Locked, shared, by whoever sends a checkpoint.</summary>
+    public string Sending => Path.Combine(root, "sending");
     public string AgentLock => Path.Combine(root, "agent.lock");
 
     /// <summary>Says why nothing starts here any more, where that is so: the machine was given back.</summary>

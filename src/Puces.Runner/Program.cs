@@ -17,6 +17,8 @@ internal static class Program
           puces-runner agent --root DIR --blobs DIR      serve one daemon over standard input and output
           puces-runner mailbox MAIL --root DIR --blobs DIR   serve one daemon through a folder that both sides see
           puces-runner relay MAIL                        join standard input and output to such a folder
+          puces-runner leave WHY --root DIR --blobs DIR  stop all ranks, as their machine is to go, and wait for what they have to say
+          puces-runner framed COMMAND...                 a command whose standard input comes in frames
           puces-runner attempt DIR --blobs DIR           run the rank whose order lies in DIR (the agent does this)
           puces-runner receive SHA --root DIR --blobs DIR   take a packed file from standard input, unless it is there
           puces-runner send JOB PATH NAME --root DIR --blobs DIR   pack a checkpoint to standard output
@@ -31,11 +33,17 @@ internal static class Program
     {
         try
         {
+            if (args is ["framed", ..])
+            {
+                FramedInput.Begin();
+                args = args[1..];
+            }
             return args switch
             {
                 ["agent", "--root", var root, "--blobs", var blobs] => NodeAgent.Serve(root, blobs),
                 ["mailbox", var mail, "--root", var root, "--blobs", var blobs] => Mailbox.Serve(mail, root, blobs),
                 ["relay", var mail] => Relay.Serve(mail),
+                ["leave", var why, "--root", var root, "--blobs", var blobs] => Leaving.Serve(why, root, blobs),
                 ["attempt", var folder, "--blobs", var blobs] => RankRun.Serve(folder, blobs),
                 ["receive", var blob, "--root", var root, "--blobs", var blobs] => Transfers.Receive(new(root, blobs), blob),
                 ["send", var job, var path, var name, "--root", var root, "--blobs", var blobs] when long.TryParse(job, out var id) => Transfers.Send(new(root, blobs), new(id), path, name),

@@ -47,6 +47,7 @@ internal static class Transfers
     /// <param name="path">The job's <c>checkpoint.path</c>; empty where it names none.</param>
     public static int Send(Layout layout, JobId job, string path, string name)
     {
+        using var sending = File.Open(layout.Sending, FileMode.OpenOrCreate, FileAccess.Read, FileShare.Read);
         var folder = layout.Job(job);
         var source = Path.Combine(Checkpoints.Locate(path, Path.Combine(folder, "work"), folder).Folder, name);
         using var output = Console.OpenStandardOutput();
@@ -56,6 +57,20 @@ internal static class Transfers
         else if (Directory.Exists(source)) Add(tar, source, name);
         else throw new IOException($"there is no checkpoint {source}");
         return 0;
+    }
+
+    /// <summary>A checkpoint is on its way from here.</summary>
+    public static bool IsSending(Layout layout)
+    {
+        try
+        {
+            using var all = File.Open(layout.Sending, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
     }
 
     // The manifest last, as it was written.

@@ -18,18 +18,17 @@ internal sealed class Mailbox
 
     private readonly MailFolder _folder;
     private readonly Layout _layout;
+    private readonly Leaving _leaving;
     private readonly byte[] _incoming = new byte[64 * 1024], _outgoing = new byte[64 * 1024];
     private readonly Pulse _pulse = new();
-    private readonly List<HeldRank> _stopped = [];
     private volatile string? _signalled;
     private volatile bool _isLeaving;
-    private string? _over;
     private long _connection, _lookAt;
     private TubeReader? _in;
     private TubeWriter? _out;
     private int _agent, _toAgent = -1, _fromAgent = -1, _sent, _unsent, _unwritten;
 
-    private Mailbox(MailFolder folder, Layout layout) => (_folder, _layout) = (folder, layout);
+    private Mailbox(MailFolder folder, Layout layout) => (_folder, _layout, _leaving) = (folder, layout, new(layout));
 
     public static int Serve(string path, string root, string blobs)
     {
@@ -68,8 +67,8 @@ internal sealed class Mailbox
             if (_folder.Connection() is var newest && newest > _connection && !_isLeaving) Connect(newest);
             if (Environment.TickCount64 < _lookAt && _signalled is null) continue;
             _lookAt = Environment.TickCount64 + LookMs;
-            StopRanks();
-            if (_isLeaving && IsClear()) break;
+            if ((_signalled ?? MailFolder.Read(_folder.Stop)) is { Length: > 0 } why) _leaving.Stop(why);
+            if (_isLeaving && _leaving.IsClear()) break;
         }
         HangUp();
     }
@@ -139,30 +138,4 @@ internal sealed class Mailbox
     {
         while (Libc.Wait(-1, out _, out _) > 0) { }
     }
-
-    /// <summary>Nothing starts here any more, and all that runs is asked to end.</summary>
-    private void StopRanks()
-    {
-        if (_over is null)
-        {
-            _over = _signalled ?? (MailFolder.Read(_folder.Stop) is { Length: > 0 } told ? told : null);
-            if (_over is null) return;
-            if (!Files.TryWrite(_layout.Over, Encoding.UTF8.GetBytes(_over)))
-            {
-                _over = null;
-                return;
-            }
-            foreach (var path in Directory.EnumerateDirectories(_layout.Ranks))
-            {
-                var rank = new HeldRank(new(path));
-                rank.Look();
-                rank.Stop(_over);
-                _stopped.Add(rank);
-            }
-        }
-        foreach (var rank in _stopped) rank.AskToStop();
-    }
-
-    /// <summary>Nothing of any rank runs; what a dead watcher has left is ended, since below nobody the scheduler would not find it.</summary>
-    private bool IsClear() => Directory.EnumerateDirectories(_layout.Ranks).Select(path => new RankFolder(path)).All(rank => !Watchers.IsAlive(rank) && Watchers.ClearLeftovers(rank));
 }

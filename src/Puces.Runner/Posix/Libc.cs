@@ -14,7 +14,7 @@ internal static unsafe partial class Libc
     public const int NoEntry = 2, Interrupted = 4, IoError = 5, NoChild = 10, Again = 11, AccessDenied = 13, Exists = 17;
     public const int NoSpace = 28, OverQuota = 122, BrokenPipe = 32;
 
-    private const int PrSetChildSubreaper = 36, SetStatusFlags = 4, GetStatusFlags = 3;
+    private const int PrSetChildSubreaper = 36, SetStatusFlags = 4, GetStatusFlags = 3, DuplicateCloseOnExec = 1030;
     private const int PidFdOpenNumber = 434;
     private const int GetOpenFileLock = 36, SetOpenFileLock = 37;
     private const short WriteLock = 1, Unlocked = 2;
@@ -49,6 +49,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     public static partial int Lock(int fd, int operation);
+
+    [LibraryImport("libc", EntryPoint = "dup2", SetLastError = true)]
+    private static partial int Duplicate(int from, int to);
 
     [LibraryImport("libc", EntryPoint = "mkfifo", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     public static partial int MakeFifo(string path, int mode);
@@ -136,6 +139,14 @@ internal static unsafe partial class Libc
     {
         var ends = stackalloc int[2];
         return Pipe2(ends, CloseOnExec) == 0 ? (ends[0], ends[1]) : (-1, -1);
+    }
+
+    /// <summary>Puts another descriptor in the place of one, which the children inherit; returns what was there, which they do not.</summary>
+    public static int Replace(int fd, int by)
+    {
+        var before = Control(fd, DuplicateCloseOnExec, 3);
+        _ = Duplicate(by, fd);
+        return before;
     }
 
     public static void SetNonBlocking(int fd, bool on)
