@@ -11,7 +11,7 @@ namespace Puces.Providers;
 /// <param name="trouble">What an exit code and the words on standard error mean.</param>
 /// <param name="folder">Where Puces keeps its files there; null for <c>~/.puces</c>.</param>
 /// <param name="runner">The native <c>puces-runner</c>.</param>
-internal sealed class CarriedRunner(Func<string, OwnProcess> run, Func<int, string, ProviderException> trouble, string? folder, string runner)
+internal sealed class CarriedRunner(Func<string, CancellationToken, Task<INodeProcess>> run, Func<int, string, ProviderException> trouble, string? folder, string runner)
 {
     private const string Mark = "puces-runner: ";
     private const int LongestGreeting = 64 * 1024;
@@ -24,7 +24,7 @@ internal sealed class CarriedRunner(Func<string, OwnProcess> run, Func<int, stri
     public async Task<INodeProcess> StartAsync(string script, CancellationToken ct)
     {
         var file = RunnerFile.Open(runner);
-        var process = run(Script(file, script));
+        var process = await run(Script(file, script), ct);
         try
         {
             if (await GreetingAsync(process, ct) == "need")
@@ -65,7 +65,7 @@ internal sealed class CarriedRunner(Func<string, OwnProcess> run, Func<int, stri
     }
 
     /// <summary>The next word of the script. What a login shell prints before it is passed by.</summary>
-    private static async Task<string> GreetingAsync(OwnProcess process, CancellationToken ct)
+    private static async Task<string> GreetingAsync(INodeProcess process, CancellationToken ct)
     {
         var line = new List<byte>();
         var one = new byte[1];
@@ -85,7 +85,7 @@ internal sealed class CarriedRunner(Func<string, OwnProcess> run, Func<int, stri
         throw new EndOfStreamException();
     }
 
-    private async Task<ProviderException> TroubleAsync(OwnProcess process, CancellationToken ct)
+    private async Task<ProviderException> TroubleAsync(INodeProcess process, CancellationToken ct)
     {
         process.Input.Close();
         using var errors = new StreamReader(process.Errors);

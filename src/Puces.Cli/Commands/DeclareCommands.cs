@@ -13,15 +13,16 @@ internal static class DeclareCommands
     public static PucesCommand Add(Tools tools)
     {
         var command = new PucesCommand(
-            "add", "Add a pool, and check it: machines that are reached by SSH, or a cluster that Slurm runs.",
+            "add", "Add a pool, and check it: machines that are reached by SSH, or a cluster that Slurm or Kubernetes runs.",
             "puces pools add ssh office --host gpu1 --host gpu2",
             "puces pools add ssh lab --host vera@10.0.0.7:2222 --key ~/.ssh/lab --jump gate.example.org",
-            "puces pools add slurm jean --login jean-zay --partition gpu_p13 --account abc@v100");
-        var provider = new Argument<string>("provider") { Description = "What kind of place: ssh or slurm" };
+            "puces pools add slurm jean --login jean-zay --partition gpu_p13 --account abc@v100",
+            "puces pools add kubernetes lab --context lab --namespace ml --image nvcr.io/nvidia/pytorch:25.06-py3");
+        var provider = new Argument<string>("provider") { Description = "What kind of place: ssh, slurm or kubernetes" };
         var name = new Argument<string>("name") { Description = "What the pool is to be called" };
         command.Arguments.Add(provider);
         command.Arguments.Add(name);
-        var (ssh, slurm) = (new SshOptions(command), new SlurmOptions(command));
+        var (ssh, slurm, kubernetes) = (new SshOptions(command), new SlurmOptions(command), new KubernetesOptions(command));
         var folder = new Option<string?>("--folder") { HelpName = "DIR", Description = "Where Puces keeps its files there; ~/.puces, unless given. With slurm, compute nodes must see it too" };
         var term = new Option<string?>("--term") { HelpName = "1h", Description = "How long a job goes on without a word from the daemon" };
         var gpus = new Option<string?>("--gpus") { HelpName = "NAME:COUNT", Description = "Virtual devices of each node, for trials" };
@@ -34,7 +35,8 @@ internal static class DeclareCommands
             {
                 "ssh" => declared with { Ssh = ssh.Read(parsed, pool) with { Folder = parsed.GetValue(folder) } },
                 "slurm" => declared with { Slurm = slurm.Read(parsed, ssh) with { Folder = parsed.GetValue(folder) } },
-                _ => throw CommandException.Usage($"there are no pools of provider {kind}: write ssh or slurm", $"puces pools add ssh {pool} --host gpu1"),
+                "kubernetes" => declared with { Kubernetes = kubernetes.Read(parsed, ssh) },
+                _ => throw CommandException.Usage($"there are no pools of provider {kind}: write ssh, slurm or kubernetes", $"puces pools add ssh {pool} --host gpu1"),
             };
             using var server = new PucesServer(tools.Session);
             var there = await server.GetAsync("api/v1/pools", PucesServer.Json.PoolList, ct);

@@ -14,7 +14,7 @@ internal sealed class SshOptions
     private readonly Option<int?> _port = new("--port") { HelpName = "N", Description = "Port of sshd" };
     private readonly Option<string?> _key = new("--key") { HelpName = "FILE", Description = "Private key, on the server's machine" };
     private readonly Option<string?> _jump = new("--jump") { HelpName = "[USER@]HOST[:PORT]", Description = "Host to go through" };
-    private readonly Option<string?> _shared = new("--shared") { HelpName = "DIR", Description = "A folder that all hosts see, for checkpoints" };
+    private readonly Option<string?> _shared = new("--shared") { HelpName = "DIR", Description = "What all machines see, for checkpoints: a folder; with kubernetes, the name of a volume claim or a folder of the nodes" };
 
     public SshOptions(Command command)
     {
@@ -27,6 +27,8 @@ internal sealed class SshOptions
         if (hosts.Length == 0) throw CommandException.Usage("no host is given", $"puces pools add ssh {pool} --host gpu1");
         return new([.. hosts.Select(HostOf)], parsed.GetValue(_user), parsed.GetValue(_port), Key(parsed), parsed.GetValue(_jump), null, null, parsed.GetValue(_shared));
     }
+
+    public string? Shared(ParseResult parsed) => parsed.GetValue(_shared);
 
     /// <summary>A single host with the settings that stand beside it.</summary>
     public SshHost One(ParseResult parsed, string given) =>

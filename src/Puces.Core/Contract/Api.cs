@@ -158,13 +158,14 @@ public sealed record SetSecret(string Value);
 /// <summary>Body of <c>PUT /api/v1/pools/{name}</c>. Nulls stand for what is found on the machine.</summary>
 /// <param name="Islands">Virtual devices of each node are joined by fast links, so many at a time; null for none.</param>
 /// <param name="Places">Node → where it stands, the nearest switch last, such as <c>n1</c> → <c>dc1/row2/rack7</c>.</param>
-/// <param name="Provider">What kind of place it is: <c>local</c>, <c>ssh</c> or <c>slurm</c>.</param>
+/// <param name="Provider">What kind of place it is: <c>local</c>, <c>ssh</c>, <c>slurm</c> or <c>kubernetes</c>.</param>
 /// <param name="Term">How long an attempt goes on without a word from the daemon, such as <c>1h</c>.</param>
 /// <param name="Ssh">Of the ssh provider: its hosts, and how to reach them.</param>
 /// <param name="Slurm">Of the slurm provider: what is asked for there, and how.</param>
+/// <param name="Kubernetes">Of the kubernetes provider: the namespace, the way to it, and what its pods are like.</param>
 public sealed record SetPool(
     int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null, int? Islands = null, IReadOnlyDictionary<string, string>? Places = null,
-    string Provider = "local", string? Term = null, SshPool? Ssh = null, SlurmPool? Slurm = null);
+    string Provider = "local", string? Term = null, SshPool? Ssh = null, SlurmPool? Slurm = null, KubernetesPool? Kubernetes = null);
 
 /// <summary>One thing that was tried when a pool was checked.</summary>
 /// <param name="IsGood">Null for something that works, and that a person should know of.</param>

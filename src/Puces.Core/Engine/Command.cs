@@ -93,9 +93,10 @@ public abstract record Command
 /// <summary>The part of a new job that the engine keeps.</summary>
 /// <param name="Limit">The longest that one attempt may run; null for ever.</param>
 /// <param name="CanYield">It saves itself, and may be stopped for another.</param>
+/// <param name="Image">What it runs in, where that is a container; null for what its pool has.</param>
 public sealed record NewJob(
     string Name, string Project, string Owner, int Priority, Request Request, Retry Retry, TimeSpan? Expected = null, TimeSpan? Limit = null,
-    bool CanYield = false);
+    bool CanYield = false, string? Image = null);
 
 /// <summary>A client's key and a hash of what it asked with it; both are truncated SHA-256.</summary>
 public readonly record struct IdempotencyKey(UInt128 Key, long Body);

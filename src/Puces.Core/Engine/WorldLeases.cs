@@ -25,7 +25,7 @@ public sealed partial class World
     private readonly SortedDictionary<string, IReadOnlyList<Offer>> _offers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, LeaseId> _leaseOf = new(StringComparer.Ordinal);
     private readonly Dictionary<LeaseId, Dictionary<string, Node>> _arrived = [];
-    private readonly Dictionary<(string Pool, string Kind, Request Request), (int Times, DateTimeOffset Until, string Why)> _refused = [];
+    private readonly Dictionary<(string Pool, string Kind, Request Request, string? Image), (int Times, DateTimeOffset Until, string Why)> _refused = [];
     // Leases whose nodes this life of the daemon was asked to connect with.
     private readonly HashSet<LeaseId> _opened = [];
     private readonly HashSet<JobId> _unasked = [];
@@ -76,7 +76,7 @@ public sealed partial class World
         var isOther = changed.State != lease.State;
         // Waiting costs no writes: an expectation that moves by seconds is none to keep.
         if (isOther || changed.Reason != lease.Reason || !IsAbout(changed.ExpectedStart, lease.ExpectedStart)) Keep(changed, batch);
-        if (now.State is LeaseState.Ended or LeaseState.Lost && !lease.IsTaken)
+        if (now.State is LeaseState.Ended && now.Nodes.Count == 0 || now.State is LeaseState.Ended or LeaseState.Lost && !lease.IsTaken)
         {
             LeaseOver(changed, now.Reason ?? "it ended before its job could start", batch);
             return;
@@ -95,7 +95,7 @@ public sealed partial class World
     private void LeaseRefused(Command.LeaseRefused c, Batch batch)
     {
         if (!_leases.TryGetValue(c.Lease, out var lease) || lease.State is not null || !_jobs.TryGetValue(lease.Job, out var job)) return;
-        var key = (lease.Pool, lease.Request.Kind, job.Request);
+        var key = (lease.Pool, lease.Request.Kind, job.Request, job.Image);
         var times = _refused.GetValueOrDefault(key).Times;
         var rest = times > 8 || FirstRest * (1 << times) > LongestRest ? LongestRest : FirstRest * (1 << times);
         _refused[key] = (times + 1, batch.Now + rest, c.Reason);
@@ -226,7 +226,7 @@ public sealed partial class World
             var declared = _pools[pool];
             var request = new LeaseRequest(
                 id, $"puces-{job.Id}-{job.Name}", offer.Kind, way.Nodes, way.Devices > 0 ? offer.Model : null, way.Devices, way.MilliCpus, way.Memory, job.Limit,
-                CheckpointSpec.DefaultGrace, declared.TermOrDefault);
+                CheckpointSpec.DefaultGrace, declared.TermOrDefault, job.Image);
             batch.Add(new Change.NoteSet(LeaseNotes.Last, LeaseNotes.Write(_lastLease)));
             Keep(new LeaseRecord(request, pool, job.Id, alternative, batch.Now), batch);
             batch.Effects.Add(new Effect.Acquire(pool, request));
@@ -243,7 +243,7 @@ public sealed partial class World
             var way = ways[i];
             // A part of a device is not leased: the rest of it would be paid for, and nobody's.
             if (way.Share > 0 || way.Where is { Count: > 0 } pools && !pools.Contains(pool, StringComparer.OrdinalIgnoreCase)) continue;
-            var able = offers.Where(o => Serves(o, way, job) && !(_refused.TryGetValue((pool, o.Kind, job.Request), out var no) && no.Until > now));
+            var able = offers.Where(o => Serves(o, way, job) && !(_refused.TryGetValue((pool, o.Kind, job.Request, job.Image), out var no) && no.Until > now));
             if (able.OrderByDescending(o => Math.Min(o.FreeDevices, way.Total)).ThenByDescending(o => o.FreeNodes >= way.Nodes).ThenBy(o => o.Kind, StringComparer.Ordinal).FirstOrDefault() is { } best)
                 return (best, i);
         }

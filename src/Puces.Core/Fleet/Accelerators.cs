@@ -54,6 +54,20 @@ public static partial class Accelerators
         All.FirstOrDefault(a => string.Equals(a.Name, name, StringComparison.OrdinalIgnoreCase)) ?? Instance(name);
 
     /// <summary>
+    /// The model in what others call a device, as the catalogue has it: <c>nvidia_a100_80gb_pcie</c> is an A100-80GB, <c>NVIDIA-GeForce-RTX-4090</c> an
+    /// RTX4090. A stranger keeps its name; null for no name.
+    /// </summary>
+    public static string? ModelIn(string name)
+    {
+        if (name.Length == 0) return null;
+        if (Find(name) is { } same) return same.Name;
+        if (name.IndexOf("-MIG-", StringComparison.Ordinal) is > 0 and var mig && ModelIn(name[..mig]) is { } device) return $"{device}-{name[(mig + 5)..].ToUpperInvariant()}";
+        var words = name.Split('_', '-', ' ');
+        var pairs = words.Zip(words.Skip(1), string.Concat);
+        return All.Where(a => a.Name.Split('-').All(w => words.Concat(pairs).Contains(w, StringComparer.OrdinalIgnoreCase))).MaxBy(a => a.Name.Length)?.Name ?? name;
+    }
+
+    /// <summary>
     /// A MIG instance has of its device's speed the portion that its compute slices are of all seven, and the memory that its profile
     /// names (NVIDIA Multi-Instance GPU User Guide, supported profiles of A100, H100, H200 and B200).
     /// </summary>

@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Puces.Core.Engine;
 using Puces.Core.Units;
 
 namespace Puces.Core.Fleet;
 
 /// <summary>Capacity of one provider under one name, as declared.</summary>
-/// <param name="Provider">The provider's name: <c>local</c>, <c>ssh</c>.</param>
+/// <param name="Provider">The provider's name: <c>local</c>, <c>ssh</c>, <c>slurm</c>, <c>kubernetes</c>.</param>
 /// <param name="Nodes">Virtual nodes on this machine; one is the machine itself. Of the local provider only.</param>
 /// <param name="Gpus">Virtual devices of each node, such as <c>H100:8</c>; null uses those that are found.</param>
 /// <param name="Cpus">CPUs that each node says it has; null uses what is found.</param>
@@ -16,9 +17,11 @@ namespace Puces.Core.Fleet;
 /// <param name="Term">How long an attempt goes on without a word from the daemon; null for as long as the provider's kind of place is given.</param>
 /// <param name="Ssh">Hosts and how to reach them, of the ssh provider.</param>
 /// <param name="Slurm">The cluster and how to reach it, of the slurm provider.</param>
+/// <param name="Kubernetes">The cluster and what is asked for there, of the kubernetes provider.</param>
 public sealed record Pool(
     string Name, string Provider = "local", int Nodes = 1, string? Gpus = null, double? Cpus = null, Memory? Memory = null, int? Islands = null,
-    IReadOnlyDictionary<string, string>? Places = null, TimeSpan? Term = null, SshPool? Ssh = null, SlurmPool? Slurm = null)
+    IReadOnlyDictionary<string, string>? Places = null, TimeSpan? Term = null, SshPool? Ssh = null, SlurmPool? Slurm = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] KubernetesPool? Kubernetes = null)
 {
     /// <summary>The term where a pool names none: an outage of the daemon this long stops nobody's training.</summary>
     public static readonly TimeSpan DefaultTerm = TimeSpan.FromHours(1);

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
 using Puces.Core.Contract;
 using Puces.Core.Jobs;
 
@@ -18,7 +20,7 @@ public static class PoolFile
     /// <summary>All keys of a pool, in the order in which they are documented.</summary>
     public static readonly IReadOnlyList<JobField> Fields =
     [
-        new("pool.provider", "What kind of place it is.", "local, ssh or slurm", "\"ssh\"", Text, "type", "kind", "backend"),
+        new("pool.provider", "What kind of place it is.", "local, ssh, slurm or kubernetes", "\"ssh\"", Text, "type", "kind", "backend"),
         new("pool.hosts", "The machines of an ssh pool.", "a list of hosts", """["gpu1","gpu2"]""", "{}", "machines", "servers"),
         new("pool.user", "Who to log in as; what ~/.ssh/config says where it is left out.", "a user's name", "\"puces\"", Text, "username", "login"),
         new("pool.port", "Port of sshd.", "a whole number", "22", Whole),
@@ -26,7 +28,7 @@ public static class PoolFile
         new("pool.jump", "Host to go through.", "user@host:port", "\"vera@gate:22\"", Text, "proxy_jump", "bastion"),
         new("pool.config", "An ssh_config file, or Slurm's slurm.conf, to read in place of the usual one.", "a path", "\"/etc/puces/ssh_config\"", Text),
         new("pool.folder", "Where Puces keeps its files on a host; ~/.puces where it is left out.", "a path", "\"/scratch/puces\"", Text),
-        new("pool.shared", "A folder that all hosts see, for checkpoints.", "a path from / on", "\"/nfs/puces\"", Text),
+        new("pool.shared", "What all hosts or pods see, for checkpoints: a folder, or of a kubernetes pool the name of a volume claim.", "a path from / on, or a name", "\"/nfs/puces\"", Text),
         new("pool.partitions", "Partitions of a slurm pool, the preferred first; all where it is left out.", "a list of names", """["gpu"]""", "{}", "partition", "queues"),
         new("pool.login", "Where Slurm's commands are; the daemon's own machine where it is left out.", "a host", "\"vera@login.example.org\"", "{}", "login_node"),
         new("pool.account", "Whom Slurm charges.", "a name", "\"lab\"", Text),
@@ -37,6 +39,18 @@ public static class PoolFile
         new("pool.exclusive", "Take whole nodes, also for a few of their devices.", "true or false", "true", """{"type":"boolean"}"""),
         new("pool.gpus_per_node", "Ask for devices by --gpus-per-node and not by --gres.", "true or false", "true", """{"type":"boolean"}"""),
         new("pool.model", "What the devices are, where Slurm names no type.", "a model", "\"A100\"", Text),
+        new("pool.kubeconfig", "File with the way into a Kubernetes cluster; KUBECONFIG or ~/.kube/config where it is left out.", "a path", "\"~/.kube/lab\"", Text),
+        new("pool.context", "Context of the kubeconfig; its current one where it is left out.", "a name", "\"lab\"", Text),
+        new("pool.namespace", "Where pods are made; the context's own where it is left out.", "a name", "\"ml\"", Text),
+        new("pool.image", "What jobs of a kubernetes pool run in that name no image.", "an image", "\"nvcr.io/nvidia/pytorch:25.06-py3\"", Text),
+        new("pool.pull", "When a node pulls the image.", "Always, IfNotPresent or Never", "\"IfNotPresent\"", Text, "image_pull_policy"),
+        new("pool.service_account", "As whom pods run.", "a name", "\"puces\"", Text),
+        new("pool.runtime_class", "How pods are run.", "a name", "\"nvidia\"", Text),
+        new("pool.queue", "A local queue of Kueue that lets gangs in.", "a name", "\"team\"", Text, "queue_name"),
+        new("pool.tolerations", "Taints that pods tolerate, beside those of devices.", "a list of key=value:effect", """["dedicated=ml:NoSchedule"]""", "{}"),
+        new("pool.node_selector", "Labels that a node must have.", "names with values", """{"pool":"gpu"}""", "{}", "selector"),
+        new("pool.patch", "What else the spec of each pod is to have: a JSON merge patch.", "keys and values", """{"priorityClassName":"batch"}""", "{}"),
+        new("pool.labels", "Labels of each pod.", "names with values", """{"team":"ml"}""", "{}"),
         new("pool.term", "How long a job goes on without a word from the daemon; 1h where it is left out.", "a duration", "\"1h\"", Text),
         new("pool.nodes", "Virtual nodes of the local pool.", "a whole number", "2", Whole),
         new("pool.gpus", "Virtual devices of each node, for trials.", "a model and a count", "\"H100:8\"", Text),
@@ -85,6 +99,7 @@ public static class PoolFile
         var pool = new SetPool();
         var ssh = new SshPool([]);
         var slurm = new SlurmPool([]);
+        var kubernetes = new KubernetesPool();
         foreach (var (field, node) in reader.Fields(keys, "pool", Fields))
         {
             switch (field.Key)
@@ -95,7 +110,7 @@ public static class PoolFile
                 case "cpus": pool = pool with { Cpus = reader.Number(node, field, 0.001, 100_000) }; break;
                 case "memory": pool = pool with { Memory = reader.Amount(node, field) is { } amount ? amount.ToString() : null }; break;
                 case "islands": pool = pool with { Islands = reader.Whole(node, field, 1, 64) }; break;
-                case "places": pool = pool with { Places = Places(node, field, reader) }; break;
+                case "places": pool = pool with { Places = Names(node, field, reader) }; break;
                 case "term": pool = pool with { Term = reader.Filled(node, field) }; break;
                 case "hosts": ssh = ssh with { Hosts = Hosts(node, field, reader) }; break;
                 case "user": ssh = ssh with { User = reader.Filled(node, field) }; break;
@@ -120,11 +135,27 @@ public static class PoolFile
                 case "exclusive": slurm = slurm with { Exclusive = Truth(node, field, reader) }; break;
                 case "gpus_per_node": slurm = slurm with { GpusPerNode = Truth(node, field, reader) }; break;
                 case "model": slurm = slurm with { Model = reader.Filled(node, field) }; break;
-                case "shared": ssh = ssh with { Shared = reader.Filled(node, field) }; break;
+                case "shared":
+                    ssh = ssh with { Shared = reader.Filled(node, field) };
+                    kubernetes = kubernetes with { Shared = ssh.Shared };
+                    break;
+                case "kubeconfig": kubernetes = kubernetes with { Kubeconfig = reader.Filled(node, field) }; break;
+                case "context": kubernetes = kubernetes with { Context = reader.Filled(node, field) }; break;
+                case "namespace": kubernetes = kubernetes with { Namespace = reader.Filled(node, field) }; break;
+                case "image": kubernetes = kubernetes with { Image = reader.Filled(node, field) }; break;
+                case "pull": kubernetes = kubernetes with { Pull = reader.Filled(node, field) }; break;
+                case "service_account": kubernetes = kubernetes with { ServiceAccount = reader.Filled(node, field) }; break;
+                case "runtime_class": kubernetes = kubernetes with { RuntimeClass = reader.Filled(node, field) }; break;
+                case "queue": kubernetes = kubernetes with { Queue = reader.Filled(node, field) }; break;
+                case "tolerations": kubernetes = kubernetes with { Tolerations = Texts(node, field, reader) }; break;
+                case "node_selector": kubernetes = kubernetes with { NodeSelector = Names(node, field, reader) }; break;
+                case "patch": kubernetes = kubernetes with { Patch = Json(node) }; break;
+                case "labels": kubernetes = kubernetes with { Labels = Names(node, field, reader) }; break;
                 default: throw new InvalidOperationException($"The key {field.Path} is in the table and is not read.");
             }
         }
         if (pool.Provider == "slurm") return pool with { Slurm = slurm, Ssh = ssh.Hosts.Count > 0 ? ssh : null };
+        if (pool.Provider == "kubernetes") return pool with { Kubernetes = kubernetes, Ssh = ssh.Hosts.Count > 0 ? ssh : null };
         // Hosts alone say what it is.
         if (keys.Entries.All(e => e.Key != "provider") && ssh.Hosts.Count > 0) pool = pool with { Provider = "ssh" };
         return pool.Provider == "ssh" || ssh.Hosts.Count > 0 || ssh != new SshPool(ssh.Hosts) ? pool with { Ssh = ssh } : pool;
@@ -189,16 +220,32 @@ public static class PoolFile
         return host;
     }
 
-    private static Dictionary<string, string>? Places(SpecNode node, JobField field, FieldReader reader)
+    private static Dictionary<string, string>? Names(SpecNode node, JobField field, FieldReader reader)
     {
         if (node is not SpecNode.Mapping named)
         {
             reader.WrongKind(node, field);
             return null;
         }
-        var places = new Dictionary<string, string>(StringComparer.Ordinal);
+        var values = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var entry in named.Entries)
-            if (reader.Filled(entry.Value, field) is { } place) places[entry.Key] = place;
-        return places;
+            if (reader.Filled(entry.Value, field) is { } value) values[entry.Key] = value;
+        return values;
+    }
+
+    /// <summary>As JSON, whatever it was written in: what is not quoted and reads as a number or a truth is one. A text is taken for JSON as it is.</summary>
+    private static string Json(SpecNode node)
+    {
+        return node is SpecNode.Scalar text ? text.Text : Of(node)?.ToJsonString() ?? "null";
+
+        static JsonNode? Of(SpecNode node) => node switch
+        {
+            SpecNode.Mapping keys => new JsonObject(keys.Entries.DistinctBy(e => e.Key).Select(e => KeyValuePair.Create(e.Key, Of(e.Value)))),
+            SpecNode.Sequence items => new JsonArray([.. items.Items.Select(Of)]),
+            SpecNode.Scalar { IsQuoted: false, Text: "true" or "false" } truth => JsonValue.Create(truth.Text == "true"),
+            SpecNode.Scalar { IsQuoted: false } number when long.TryParse(number.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) => JsonValue.Create(value),
+            SpecNode.Scalar scalar => JsonValue.Create(scalar.Text),
+            _ => null,
+        };
     }
 }

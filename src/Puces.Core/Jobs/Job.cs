@@ -11,6 +11,7 @@ namespace Puces.Core.Jobs;
 /// <param name="Gained">What that would have been longer on an H100; zero where it takes one model only.</param>
 /// <param name="Kin">The number of the first of the jobs that it came together with.</param>
 /// <param name="Preemptions">Attempts that were stopped for another job, or because a node closed.</param>
+/// <param name="Image">What it runs in, where that is a container; null for what its pool has.</param>
 /// <param name="Refusals">The last attempts, as many as were refused one after the other.</param>
 public sealed record Job(
     JobId Id, string Name, string Project, string Owner, int Priority, Request Request, Retry Retry,
@@ -21,7 +22,8 @@ public sealed record Job(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Worked = default,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Preemptions = 0,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Kin = 0,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Gained = default)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Gained = default,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] string? Image = null)
 {
     public AttemptId Attempt => new(Id, Attempts);
 }

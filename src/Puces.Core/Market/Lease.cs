@@ -32,6 +32,7 @@ public sealed record Offer(
 /// <param name="Limit">How long it is to last at most; null for as long as the provider lets it.</param>
 /// <param name="Grace">How long before its end the attempts on it are asked to save themselves.</param>
 /// <param name="Term">How long its nodes go on without a word from the daemon; null for ever.</param>
+/// <param name="Image">What its job runs in, where the place runs containers; null for what the pool has.</param>
 public sealed record LeaseRequest(
     LeaseId Id, string Name, string Kind, int Nodes, string? Model, int Devices, int MilliCpus, Memory Memory, TimeSpan? Limit, TimeSpan Grace,
     TimeSpan? Term = null, string? Image = null);
@@ -50,7 +51,7 @@ public enum LeaseState
 }
 
 /// <summary>What we hold of a pool, or wait for.</summary>
-/// <param name="Nodes">Once it is ready: the machines, in rank order.</param>
+/// <param name="Nodes">Once it is ready: the machines, in rank order. None of one that has ended and of which nothing can be read any more.</param>
 /// <param name="Reason">Why it waits, or how it ended, in the provider's own words.</param>
 /// <param name="ExpectedStart">When the provider expects it to be ready; null where it does not say.</param>
 public sealed record Lease(

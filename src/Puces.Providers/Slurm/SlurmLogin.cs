@@ -15,7 +15,7 @@ internal sealed class SlurmLogin
     {
         (_slurm, _owner) = (slurm, owner);
         _ssh = slurm.Login is { } host ? new(new([host]), host, knownHosts, term) : null;
-        _runner = new(Start, Trouble, slurm.Folder, runner);
+        _runner = new((script, _) => Task.FromResult<INodeProcess>(Start(script)), Trouble, slurm.Folder, runner);
     }
 
     /// <summary>As a person would write it.</summary>

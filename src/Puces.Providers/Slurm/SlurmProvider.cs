@@ -94,7 +94,7 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
     }
 
     // Devices that nobody names are devices nevertheless.
-    private string ModelOf(string type) => SlurmText.Model(type) ?? Slurm.Model ?? "GPU";
+    private string ModelOf(string type) => Accelerators.ModelIn(type) ?? Slurm.Model ?? "GPU";
 
     private IEnumerable<string> OptionsFor(LeaseRequest request, IReadOnlyList<SlurmNode> nodes)
     {

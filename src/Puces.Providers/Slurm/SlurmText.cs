@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Puces.Core.Fleet;
 
 namespace Puces.Providers.Slurm;
 
@@ -74,15 +73,6 @@ internal static partial class SlurmText
         if (parts.Length < 2) return null;
         var seconds = parts.Aggregate(0L, (sum, part) => sum * 60 + part);
         return TimeSpan.FromDays(dash > 0 ? Whole(text[..dash]) : 0) + TimeSpan.FromSeconds(seconds);
-    }
-
-    /// <summary>What Slurm calls a type, as the catalogue has it: <c>nvidia_a100_80gb_pcie</c> is an A100-80GB. A stranger keeps its name.</summary>
-    public static string? Model(string type)
-    {
-        if (type.Length == 0) return null;
-        if (Accelerators.Find(type) is { } same) return same.Name;
-        var words = type.Split('_', '-', ' ');
-        return Accelerators.All.Where(a => a.Name.Split('-').All(w => words.Contains(w, StringComparer.OrdinalIgnoreCase))).MaxBy(a => a.Name.Length)?.Name ?? type;
     }
 
     /// <summary>Why a job waits, in words, with Slurm's own code behind them (<c>squeue</c>, "job reason codes").</summary>

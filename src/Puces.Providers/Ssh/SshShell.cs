@@ -9,7 +9,7 @@ namespace Puces.Providers.Ssh;
 internal sealed class SshShell(SshCommand ssh, SshPool pool, SshHost host, string runner, string instance) : INodeShell
 {
     private readonly CarriedRunner _runner = new(
-        script => OwnProcess.Start(SshCommand.Program, ssh.Running(script)), (code, said) => SshTrouble.Of(ssh.Target, code, said), pool.Folder, runner);
+        (script, _) => Task.FromResult<INodeProcess>(OwnProcess.Start(SshCommand.Program, ssh.Running(script))), (code, said) => SshTrouble.Of(ssh.Target, code, said), pool.Folder, runner);
 
     public bool SharesBlobs => false;
 

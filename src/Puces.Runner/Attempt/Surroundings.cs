@@ -19,12 +19,14 @@ internal static class Surroundings
     public static Dictionary<string, string> Base()
     {
         var kept = new Dictionary<string, string>();
+        // In a container of the job's own, what is set is what its image needs.
+        var isImage = Environment.GetEnvironmentVariable("PUCES_IMAGE") is { Length: > 0 };
         foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
         {
             var (name, value) = ((string)variable.Key, (string?)variable.Value ?? "");
             // A proxy may be named with a password in it.
             var isSecret = name.Contains("proxy", StringComparison.OrdinalIgnoreCase) && value.Contains('@', StringComparison.Ordinal);
-            if ((Kept.Contains(name) || name.StartsWith("LC_", StringComparison.Ordinal)) && !isSecret) kept[name] = value;
+            if ((isImage || Kept.Contains(name) || name.StartsWith("LC_", StringComparison.Ordinal)) && !isSecret) kept[name] = value;
         }
         kept.TryAdd("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         kept.TryAdd("LANG", "C.UTF-8");

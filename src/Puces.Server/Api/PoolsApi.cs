@@ -13,7 +13,7 @@ namespace Puces.Server.Api;
 internal static partial class PoolsApi
 {
     private const int MostHosts = 1024;
-    private static readonly string[] Providers = ["local", "ssh", "slurm"];
+    private static readonly string[] Providers = ["local", "ssh", "slurm", "kubernetes"];
 
     public static void Map(RouteGroupBuilder api)
     {
@@ -85,7 +85,8 @@ internal static partial class PoolsApi
         if (body is { Islands: not null, Gpus: null }) errors.Add(new("islands", "are found on the machine where the devices are: give gpus too, or leave them out"));
         Check(body.Provider == "ssh", body.Ssh, errors);
         Check(body.Provider == "slurm", body.Slurm, errors);
-        var pool = new Pool(name, body.Provider, body.Nodes, body.Gpus, body.Cpus, memory, body.Islands, body.Places is { Count: > 0 } ? body.Places : null, term, isLocal ? null : body.Ssh, body.Slurm);
+        KubernetesFields.Check(body.Provider == "kubernetes", body.Kubernetes, errors);
+        var pool = new Pool(name, body.Provider, body.Nodes, body.Gpus, body.Cpus, memory, body.Islands, body.Places is { Count: > 0 } ? body.Places : null, term, isLocal ? null : body.Ssh, body.Slurm, body.Kubernetes);
         if (errors.Count > 0) return pool;
         foreach (var (node, place) in body.Places ?? new Dictionary<string, string>())
         {

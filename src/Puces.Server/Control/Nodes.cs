@@ -188,7 +188,7 @@ public sealed partial class Nodes(
         live.View.Live.GetValueOrDefault(attempt.Job) is { State: Core.Jobs.JobState.Starting or Core.Jobs.JobState.Running } job && job.Attempts == attempt.Number;
 
     /// <summary>Its checkpoints lie where no other node sees them.</summary>
-    private static bool Carries(Open open) => !open.Link.Shell.SharesBlobs && open.Pool.Ssh?.Shared is null;
+    private static bool Carries(Open open) => !open.Link.Shell.SharesBlobs && open.Pool is not ({ Ssh.Shared: not null } or { Kubernetes.Shared: not null });
 
     /// <summary>Says something of a rank to its node: after what was said of it before.</summary>
     private void Send(string node, string tag, ToNode message, bool breaks = false)

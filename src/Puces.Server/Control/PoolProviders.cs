@@ -1,5 +1,6 @@
 using Puces.Core.Fleet;
 using Puces.Providers;
+using Puces.Providers.Kubernetes;
 using Puces.Providers.Local;
 using Puces.Providers.Slurm;
 using Puces.Providers.Ssh;
@@ -18,6 +19,7 @@ public sealed class PoolProviders(ServerOptions options, TimeProvider clock)
         { Provider: "local" } => new LocalProvider(pool, options.Runner, Path.Combine(options.Data, "runner"), Path.Combine(options.Data, "blobs"), clock),
         { Provider: "ssh", Ssh: not null } => new SshProvider(pool, options.Runner, Path.Combine(options.Data, "ssh", "known_hosts"), Instance, clock),
         { Provider: "slurm", Slurm: not null } => new SlurmProvider(pool, options.Runner, Path.Combine(options.Data, "ssh", "known_hosts"), Instance, clock),
+        { Provider: "kubernetes", Kubernetes: not null } => new KubernetesProvider(pool, options.Runner, Instance, clock),
         _ => throw new ProviderException(Remedy.Ask, $"pool {pool.Name} has a provider that this version does not know: {pool.Provider}"),
     };
 }

@@ -1,3 +1,4 @@
+using Puces.Core.Fleet;
 using Puces.Core.Market;
 using Puces.Providers;
 using Puces.Providers.Slurm;
@@ -68,7 +69,7 @@ public sealed class SlurmTextTests
     [InlineData("l40s", "L40S")]
     [InlineData("fake", "fake")]
     [InlineData("", null)]
-    public void A_type_is_found_in_the_catalogue(string type, string? model) => Assert.Equal(model, SlurmText.Model(type));
+    public void A_type_is_found_in_the_catalogue(string type, string? model) => Assert.Equal(model, Accelerators.ModelIn(type));
 
     [Fact]
     public void Jobs_are_read_and_other_lines_passed_by()
