@@ -133,7 +133,7 @@ public abstract class ProviderSuite
 
     private async Task<Lease> AcquireAsync(IProvider provider, LeaseId id)
     {
-        var offer = (await provider.OffersAsync(Ct)).First(o => o.Problem is null && o.FreeNodes > 0);
+        var offer = (await provider.OffersAsync(Ct)).First(o => o.Problem is null && (o.FreeNodes > 0 || o.FreeDevices > 0));
         return await provider.AcquireAsync(Request(id, offer), Ct);
     }
 

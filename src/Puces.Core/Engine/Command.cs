@@ -96,7 +96,7 @@ public abstract record Command
 /// <param name="Image">What it runs in, where that is a container; null for what its pool has.</param>
 public sealed record NewJob(
     string Name, string Project, string Owner, int Priority, Request Request, Retry Retry, TimeSpan? Expected = null, TimeSpan? Limit = null,
-    bool CanYield = false, string? Image = null);
+    bool CanYield = false, Preference Prefer = Preference.Soonest, string? Image = null);
 
 /// <summary>A client's key and a hash of what it asked with it; both are truncated SHA-256.</summary>
 public readonly record struct IdempotencyKey(UInt128 Key, long Body);

@@ -23,6 +23,7 @@ public sealed record Job(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Preemptions = 0,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Kin = 0,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Gained = default,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] Preference Prefer = Preference.Soonest,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] string? Image = null)
 {
     public AttemptId Attempt => new(Id, Attempts);

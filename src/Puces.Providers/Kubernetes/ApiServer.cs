@@ -83,9 +83,9 @@ internal sealed class ApiServer(KubernetesPool pool) : IDisposable
         try
         {
             var file = pool.Kubeconfig is { } named ? Tilde(named) : Environment.GetEnvironmentVariable("KUBECONFIG") is { Length: > 0 } set ? set.Split(Path.PathSeparator)[0] : Tilde("~/.kube/config");
-            var way = pool is { Kubeconfig: null, Context: null } && !File.Exists(file) && KubernetesClientConfiguration.IsInCluster()
-                ? KubernetesClientConfiguration.InClusterConfig()
-                : KubernetesClientConfiguration.BuildConfigFromConfigFile(new FileInfo(file), pool.Context);
+            var isInCluster = pool is { Kubeconfig: null, Context: null } && !File.Exists(file) && KubernetesClientConfiguration.IsInCluster();
+            if (!isInCluster && !File.Exists(file)) throw new FileNotFoundException("there is no such file", file);
+            var way = isInCluster ? KubernetesClientConfiguration.InClusterConfig() : KubernetesClientConfiguration.BuildConfigFromConfigFile(new FileInfo(file), pool.Context);
             way.HttpClientTimeout = Patience;
             return way;
         }

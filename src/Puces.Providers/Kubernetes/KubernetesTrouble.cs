@@ -37,8 +37,8 @@ internal static class KubernetesTrouble
 
     public static ProviderException OfConfiguration(Exception e, KubernetesPool pool)
     {
-        var file = pool.Kubeconfig ?? "~/.kube/config";
-        return e is FileNotFoundException or DirectoryNotFoundException
+        var file = (e as FileNotFoundException)?.FileName ?? pool.Kubeconfig ?? "~/.kube/config";
+        return e is FileNotFoundException
             ? new(Remedy.Ask, $"there is no kubeconfig {file} where pucesd runs", "name it with kubeconfig", e)
             : new(Remedy.Ask, $"the kubeconfig {file} leads nowhere: {Innermost(e)}", "see what is in it: kubectl config get-contexts", e);
     }

@@ -89,7 +89,7 @@ internal sealed class LeaseView(LeaseId id, LeaseOwner? owner, IReadOnlyList<V1P
     {
         var ended = pod.Status.ContainerStatuses?.Select(c => c.State?.Terminated ?? c.LastState?.Terminated).FirstOrDefault(t => t is not null);
         var why = pod.Status.Reason is { Length: > 0 } reason ? $"{reason}: {pod.Status.Message}"
-            : Disruption(pod) ?? (ended is null ? "it failed" : ended.Message is { Length: > 0 } said ? $"{said.Trim()} ({ended.Reason})" : $"it ended ({ended.Reason}, exit code {ended.ExitCode})");
+            : Disruption(pod) ?? (pod.Metadata.DeletionTimestamp is not null ? "it was deleted, or its node told it to go" : ended is null ? "it failed" : ended.Message is { Length: > 0 } said ? $"{said.Trim()} ({ended.Reason})" : $"it ended ({ended.Reason}, exit code {ended.ExitCode})");
         return $"pod {pod.Metadata.Name} on {pod.Spec.NodeName}: {why}";
     }
 
