@@ -80,6 +80,9 @@ public sealed class KubernetesCluster : IAsyncDisposable
         return PatchStatusAsync(node, new { capacity = amounts, allocatable = amounts }, ct);
     }
 
+    /// <summary>A folder of the node that pods may share.</summary>
+    public string Shared => Path.Combine(Folder, "shared");
+
     public Task KillApiServerAsync(CancellationToken ct) => RunAsync(ct, "stop", "apiserver");
 
     public Task StartApiServerAsync(CancellationToken ct) => RunAsync(ct, "apiserver");
@@ -95,6 +98,10 @@ public sealed class KubernetesCluster : IAsyncDisposable
             .. (await Client.CoreV1.ListConfigMapForAllNamespacesAsync(labelSelector: ours, cancellationToken: ct)).Items.Select(o => "config map " + o.Metadata.Name),
         ];
     }
+
+    /// <summary>No pod of Puces runs. The kubelet of this version takes up to ten seconds more to let go of one that has ended.</summary>
+    public async Task<bool> IsIdleAsync(CancellationToken ct) =>
+        (await Client.CoreV1.ListPodForAllNamespacesAsync(labelSelector: "app.kubernetes.io/managed-by=puces", fieldSelector: "status.phase!=Succeeded,status.phase!=Failed", cancellationToken: ct)).Items.Count == 0;
 
     public async ValueTask DisposeAsync()
     {

@@ -83,6 +83,8 @@ public sealed class KubernetesProvider(Pool pool, string runner, string instance
         var leases = new List<Lease>();
         foreach (var id in owners.Keys.Union(pods.Select(p => p.Key)).Order(StringComparer.Ordinal))
         {
+            // It was given back, and nothing of it runs.
+            if (!owners.ContainsKey(id) && pods[id].All(LeaseView.IsOver)) continue;
             var view = new LeaseView(new(id), owners.GetValueOrDefault(id), [.. pods[id]], warnings, now);
             leases.Add(view.Lease);
             foreach (var stray in view.Stray)

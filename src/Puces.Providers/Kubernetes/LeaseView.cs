@@ -64,7 +64,7 @@ internal sealed class LeaseView(LeaseId id, LeaseOwner? owner, IReadOnlyList<V1P
         pod.Metadata.Annotations is { } notes && (notes.TryGetValue(LeaseNames.Rank, out var text) || notes.TryGetValue(LeaseNames.JobIndex, out text))
         && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var rank) ? rank : 0;
 
-    private static bool IsOver(V1Pod pod) => pod.Status?.Phase is "Succeeded" or "Failed";
+    public static bool IsOver(V1Pod pod) => pod.Status?.Phase is "Succeeded" or "Failed";
 
     private static bool IsRunning(V1Pod pod) => pod.Status?.Phase == "Running" && pod.Status.ContainerStatuses?.All(c => c.State?.Running is not null) == true;
 
