@@ -101,8 +101,10 @@ start_control() {
   start etcd etcd --data-dir "$dir/etcd" --unsafe-no-fsync --listen-client-urls "http://127.0.0.1:$((port + 3))" \
     --advertise-client-urls "http://127.0.0.1:$((port + 3))" --listen-peer-urls "http://127.0.0.1:$((port + 4))"
   start_apiserver
+  # Nodes that a test only says to be there have no kubelet to say that they are well.
   start controllers "$programs/kube-controller-manager" --kubeconfig="$dir/controllers.kubeconfig" --leader-elect=false --port=0 --bind-address=127.0.0.1 \
-    --secure-port=$((port + 1)) --service-account-private-key-file="$pki/accounts.key" --root-ca-file="$pki/ca.crt" --use-service-account-credentials=true
+    --secure-port=$((port + 1)) --service-account-private-key-file="$pki/accounts.key" --root-ca-file="$pki/ca.crt" --use-service-account-credentials=true \
+    --node-monitor-grace-period=10m
   start scheduler "$programs/kube-scheduler" --kubeconfig="$dir/scheduler.kubeconfig" --leader-elect=false --port=0 --bind-address=127.0.0.1 --secure-port=$((port + 2))
   wait_for 60 'no service account comes to be' api /api/v1/namespaces/default/serviceaccounts/default
 }

@@ -62,14 +62,16 @@ public sealed class KubernetesCluster : IAsyncDisposable
     public Pool Pool() => new("cluster", "kubernetes", Kubernetes: new(Kubeconfig(), Image: Image, Pull: "Never", NodeSelector: new Dictionary<string, string> { ["puces-test"] = "real" }));
 
     /// <summary>A node of which only the API server has heard.</summary>
-    public async Task AddNodeAsync(string name, string resource, int devices, string? product, CancellationToken ct, bool isCordoned = false, params V1Taint[] taints)
+    /// <param name="product">A label that names the model.</param>
+    /// <param name="pods">How many pods it takes; none come to one that takes none.</param>
+    public async Task AddNodeAsync(string name, string resource, int devices, string? product, CancellationToken ct, bool isCordoned = false, int pods = 110, params V1Taint[] taints)
     {
-        var labels = new Dictionary<string, string> { ["puces-test"] = "said" };
+        var labels = new Dictionary<string, string> { ["puces-test"] = pods > 0 ? "said" : "real" };
         if (product is not null) labels[product.Split('=')[0]] = product.Split('=')[1];
         await Client.CoreV1.CreateNodeAsync(new() { Metadata = new() { Name = name, Labels = labels }, Spec = new() { Unschedulable = isCordoned, Taints = taints } }, cancellationToken: ct);
         // A node that is new is not believed to be ready before its kubelet says so; this one has none that would take it back.
         var ready = new { type = "Ready", status = "True", reason = "Said", message = "", lastHeartbeatTime = DateTime.UtcNow, lastTransitionTime = DateTime.UtcNow };
-        await PatchStatusAsync(name, new { conditions = new[] { ready }, capacity = Amounts(resource, devices), allocatable = Amounts(resource, devices) }, ct);
+        await PatchStatusAsync(name, new { conditions = new[] { ready }, capacity = Amounts(resource, devices, pods), allocatable = Amounts(resource, devices, pods) }, ct);
         await Client.CoreV1.PatchNodeAsync(new V1Patch(JsonSerializer.Serialize(new { spec = new { taints = taints.Select(t => new { key = t.Key, value = t.Value, effect = t.Effect }) } }), V1Patch.PatchType.MergePatch), name, cancellationToken: ct);
     }
 
@@ -111,7 +113,8 @@ public sealed class KubernetesCluster : IAsyncDisposable
         _guard.Dispose();
     }
 
-    private static Dictionary<string, string> Amounts(string resource, int devices) => new() { ["cpu"] = "64", ["memory"] = "512Gi", ["pods"] = "110", [resource] = devices.ToString(CultureInfo.InvariantCulture) };
+    private static Dictionary<string, string> Amounts(string resource, int devices, int pods) =>
+        new() { ["cpu"] = "64", ["memory"] = "512Gi", ["pods"] = pods.ToString(CultureInfo.InvariantCulture), [resource] = devices.ToString(CultureInfo.InvariantCulture) };
 
     private Task<V1Node> PatchStatusAsync(string node, object status, CancellationToken ct) =>
         Client.CoreV1.PatchNodeStatusAsync(new V1Patch(JsonSerializer.Serialize(new { status }), V1Patch.PatchType.StrategicMergePatch), node, cancellationToken: ct);

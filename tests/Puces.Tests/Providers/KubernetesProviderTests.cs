@@ -220,7 +220,7 @@ public sealed class KubernetesProviderTests(KubernetesFixture fixture) : Provide
         async Task AddAsync(string name, string resource, int devices, string? product, bool isCordoned = false, params V1Taint[] taints)
         {
             made.Add(name);
-            await cluster.AddNodeAsync(name, resource, devices, product, Ct, isCordoned, taints);
+            await cluster.AddNodeAsync(name, resource, devices, product, Ct, isCordoned, taints: taints);
         }
         try
         {
