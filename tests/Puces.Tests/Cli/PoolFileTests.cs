@@ -42,6 +42,25 @@ public sealed class PoolFileTests
         Assert.Equal(("gpu", "--reservation=gpus", TimeSpan.FromHours(20), true, "/scratch/puces"), (slurm.Partitions.Single(), slurm.Options!.Single(), slurm.Time, slurm.Exclusive, slurm.Folder));
     }
 
+    [Fact]
+    public void A_kubernetes_pool_is_read_with_its_patch_as_json()
+    {
+        var (declared, errors) = Read("""
+            pools:
+              lab:
+                provider: kubernetes
+                namespace: ml
+                shared: checkpoints
+                tolerations: [dedicated=ml:NoSchedule]
+                node_selector: {pool: gpu}
+                patch: {priorityClassName: batch, hostNetwork: true, securityContext: {runAsUser: 1000, seLinuxOptions: {level: "1"}}, dnsPolicy: null}
+            """);
+        Assert.Empty(errors);
+        var kubernetes = declared.Single().Pool.Kubernetes!;
+        Assert.Equal(("ml", "checkpoints", "dedicated=ml:NoSchedule", "gpu"), (kubernetes.Namespace, kubernetes.Shared, kubernetes.Tolerations!.Single(), kubernetes.NodeSelector!["pool"]));
+        Assert.Equal("""{"priorityClassName":"batch","hostNetwork":true,"securityContext":{"runAsUser":1000,"seLinuxOptions":{"level":"1"}},"dnsPolicy":null}""", kubernetes.Patch);
+    }
+
     [Theory]
     [InlineData("pools:\n  a: {hots: [x]}", 2, "did you mean 'hosts'?")]
     [InlineData("pools:\n  a: {hosts: gpu1}", 2, "takes a list of hosts")]

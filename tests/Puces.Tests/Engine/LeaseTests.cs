@@ -113,6 +113,29 @@ public sealed class LeaseTests
     }
 
     [Fact]
+    public void A_lease_that_has_ended_and_left_nothing_to_read_costs_its_job_one_attempt_at_once()
+    {
+        Offers();
+        var id = _cluster.Submit(gpus: 4);
+        var request = Asked().Single();
+        Give(request, nodes: "n1");
+        _cluster.Runs(id).Apply(new Command.LeasesSeen("jean", [new(request.Id, LeaseState.Ended, [], "its pod was evicted")]));
+        Assert.Equal("queued", _cluster[id].State.Word);
+        Assert.Contains(_cluster.Last.Events, e => e.Text.Contains("its pod was evicted", StringComparison.Ordinal));
+        Assert.Contains(_cluster.TakeEffects(), e => e is Effect.Release { Lease: var lease } && lease == request.Id);
+    }
+
+    [Fact]
+    public void A_job_takes_its_image_along_and_one_without_does_not_keep_it_waiting()
+    {
+        Offers();
+        _cluster.Submit(Cluster.Asking(gpus: 4));
+        _cluster.Apply(new Command.LeaseRefused(Asked().Single().Id, "the job names no image"));
+        _cluster.Submit(Cluster.Asking(gpus: 4) with { Image = "train:1" });
+        Assert.Equal("train:1", Asked().Single().Image);
+    }
+
+    [Fact]
     public void A_pool_that_refuses_is_left_alone_for_a_while()
     {
         Offers();
