@@ -212,7 +212,7 @@ public sealed partial class Grid
     private bool Serves(Way way, Kind kind) => way is { Devices: 0, Share: 0 } ? Allows(way, kind) : MaskOf(way, kind) != 0;
 
     private static bool Allows(Way way, Kind kind) =>
-        way.Where is not { Count: > 0 } pools || pools.Contains(kind.Pool, StringComparer.OrdinalIgnoreCase);
+        (!way.InContainer || kind.HasEngine) && (way.Where is not { Count: > 0 } pools || pools.Contains(kind.Pool, StringComparer.OrdinalIgnoreCase));
 
     private ulong MaskOf(Way way, Kind kind)
     {

@@ -3,6 +3,8 @@ using System.Text.Json;
 using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Jobs;
+using Puces.Runner.Containers;
+using Puces.Runner.Health;
 using Puces.Runner.Limits;
 using Puces.Runner.Logs;
 using Puces.Runner.Posix;
@@ -26,6 +28,9 @@ internal sealed class RankRun : IDisposable
     private readonly Watch _watch;
     private Checkpoints? _checkpoints;
     private RankGroup? _group;
+    private Container? _container;
+    private readonly KernelLog _kernel = new();
+    private bool _ranOutInside;
     private RankReport _report;
 
     private RankRun(Layout layout, RankFolder rank, RankOrder order)
@@ -44,6 +49,7 @@ internal sealed class RankRun : IDisposable
     public void Dispose()
     {
         _log.Dispose();
+        _kernel.Dispose();
         _bell.Dispose();
         _orders.Dispose();
     }
@@ -87,26 +93,75 @@ internal sealed class RankRun : IDisposable
     private void Run()
     {
         _orders.Open();
-        if (Prepare() is { } refusal)
+        var refusal = Prepare();
+        if (refusal is not null)
         {
+            if (_container is not null) Remove(_container);
             Refuse(refusal);
             return;
         }
         var begun = DateTimeOffset.UtcNow;
         var (exitCode, phase) = (StoppedBeforeStart, "setup");
-        if (!_watch.MustEnd()) (exitCode, phase) = RunPhases(begun);
-        Finish(exitCode, phase, begun);
+        if (!_watch.MustEnd()) (exitCode, phase, refusal) = _container is null ? RunPhases(begun) : RunContainer(_container, begun);
+        if (_container is not null) Remove(_container);
+        if (refusal is not null) Refuse(refusal);
+        else Finish(exitCode, phase, begun);
     }
 
-    private (int ExitCode, string Phase) RunPhases(DateTimeOffset begun)
+    private Dictionary<string, string> Variables() =>
+        Surroundings.Of(_order, _rank, _work, _checkpoints!.Folder, _report.Checkpoint is { } name ? Path.Combine(_checkpoints.Folder, name) : null);
+
+    private (int ExitCode, string Phase, string? Refusal) RunPhases(DateTimeOffset begun)
     {
-        var variables = Surroundings.Of(_order, _rank, _work, _checkpoints!.Folder, _report.Checkpoint is { } name ? Path.Combine(_checkpoints.Folder, name) : null);
+        var variables = Variables();
         if (_order.Setup is { Length: > 0 } setup)
         {
             var exitCode = RunPhase(new(setup), RankPhase.Setup, "setup.sh", begun, variables);
-            if (exitCode != 0 || _watch.Cause is not null) return (exitCode, "setup");
+            if (exitCode != 0 || _watch.Cause is not null) return (exitCode, "setup", null);
         }
-        return (RunPhase(_order.Run, RankPhase.Run, "run.sh", begun, variables), "run");
+        return (RunPhase(_order.Run, RankPhase.Run, "run.sh", begun, variables), "run", null);
+    }
+
+    /// <summary>Setup and run in one container. Its engine knows better than its program how that ended.</summary>
+    private (int ExitCode, string Phase, string? Refusal) RunContainer(Container container, DateTimeOffset begun)
+    {
+        var hasSetup = _order.Setup is { Length: > 0 };
+        Report(_report with { Phase = hasSetup ? RankPhase.Setup : RankPhase.Run, Started = begun, LogLength = _log.Length });
+        if (_watch.MustEnd()) return (StoppedBeforeStart, "setup", null);
+        _group?.Enter();
+        var launched = container.Start();
+        _group?.Leave();
+        if (launched.Problem is { } problem) return (0, "", problem);
+        _orders.Begin();
+        _watch.Container = container.IsApart ? container : null;
+        var exitCode = _watch.Until(launched.Pid, launched.Output, launched.Error, _order.Run.Script is not null);
+        var phase = hasSetup && !File.Exists(Script.SetUp(_rank.Scratch)) ? "setup" : "run";
+        if (!container.IsApart) return (exitCode, phase, null);
+        switch (container.Look())
+        {
+            case { HasBegun: true, IsRunning: false } state:
+                // Podman does not hear of it under control groups of version 1; the kernel names the container's own then.
+                _ranOutInside = state.RanOutOfMemory || state.ExitCode != 0 && _kernel.Read().Any(l => l.Contains("oom_memcg=", StringComparison.Ordinal) && l.Contains(state.Id, StringComparison.Ordinal));
+                return (state.ExitCode, phase, null);
+            case { HasBegun: false } state when _watch.Cause is null:
+                // What cannot be run is the job's own doing, with or without a container.
+                var words = state.Error.Length > 0 ? state.Error : _watch.LastError;
+                return words.Contains("executable file not found", StringComparison.Ordinal) ? (127, phase, null)
+                    : (0, "", $"{_order.Engine} could not start the container: {words}");
+            default: return (exitCode, phase, null);
+        }
+    }
+
+    /// <summary>Nothing is told before the container is gone: not even its end.</summary>
+    private void Remove(Container container)
+    {
+        for (var tries = 0; !container.Remove(); tries++)
+        {
+            if (tries == 0) _log.Say($"{_order.Engine} does not take the container away; it is asked again.");
+            Thread.Sleep(1000);
+        }
+        if (container.IsApart) Libc.AdoptOrphans();
+        Files.Empty(_rank.Scratch);
     }
 
     /// <summary>Makes all ready for the user's code; the reason where that cannot be done. A full disk is waited for: it is not the job's fault.</summary>
@@ -143,7 +198,8 @@ internal sealed class RankRun : IDisposable
             _checkpoints = new(_order, _work, _job);
             Restore();
             _report = _report with { Checkpoint = _checkpoints.Newest() };
-            if (_order.EnforceLimits && (_group = RankGroup.Make(_rank.Name, _order.Memory, _order.MilliCpus)) is not null)
+            if (MakeContainer() is { } refusal) return refusal;
+            if (_order.EnforceLimits && _container is not { IsApart: true } && (_group = RankGroup.Make(_rank.Name, _order.Memory, _order.MilliCpus)) is not null)
                 Files.TryWrite(_rank.Cgroups, Encoding.UTF8.GetBytes(string.Join('\n', _group.Folders)));
             return null;
         }
@@ -155,6 +211,19 @@ internal sealed class RankRun : IDisposable
         {
             return e.Message;
         }
+    }
+
+    /// <summary>Where the job names an image: never without it.</summary>
+    private string? MakeContainer()
+    {
+        if (_order.Image is null || _order.Engine == Engines.Inside) return null;
+        if (Engines.Named(_order.Engine) is null) return $"it needs a container engine ({Request.Engines}), and none works on this node";
+        Files.MakeFolder(_rank.Scratch);
+        Script.Write(_order, _rank.Scratch, _work);
+        _container ??= Container.Of(_order, _rank, _layout, _work, _checkpoints!.Folder, Variables(), () => _watch.MustEnd());
+        // What the engine leaves running for itself is not the job's, and not to be ended with it.
+        if (_container.IsApart) Libc.AdoptOrphans(false);
+        return _container.Make(_log.Say);
     }
 
     /// <summary>Ranks of one attempt that share this folder unpack once between them.</summary>
@@ -229,6 +298,8 @@ internal sealed class RankRun : IDisposable
 
     private void LookForCheckpoint()
     {
+        if (_report.Phase is RankPhase.Setup && _container is not null && File.Exists(Script.SetUp(_rank.Scratch)))
+            _ = TryReport(_report with { Phase = RankPhase.Run, LogLength = _log.Length });
         if (_checkpoints?.Newest() is { } newest && newest != _report.Checkpoint)
             _ = TryReport(_report with { Checkpoint = newest, LogLength = _log.Length });
     }
@@ -238,14 +309,14 @@ internal sealed class RankRun : IDisposable
         var cause = _watch.Cause ?? ExitCause.Exit;
         var detail = _watch.Reason;
         var (cpu, memory) = (_watch.Cpu, _watch.PeakMemory);
+        if (cause == ExitCause.Exit && exitCode != 0 && (_ranOutInside || _group?.RanOutOfMemory == true))
+        {
+            cause = ExitCause.OutOfMemory;
+            detail = $"it used more memory than the {new Core.Units.Memory(_order.Memory)} that it had asked for";
+            _log.Say($"Out of memory: {detail}.");
+        }
         if (_group is not null)
         {
-            if (cause == ExitCause.Exit && exitCode != 0 && _group.RanOutOfMemory)
-            {
-                cause = ExitCause.OutOfMemory;
-                detail = $"it used more memory than the {new Core.Units.Memory(_order.Memory)} that it had asked for";
-                _log.Say($"Out of memory: {detail}.");
-            }
             if (_group.Cpu > cpu) cpu = _group.Cpu;
             if (_group.PeakMemory > 0) memory = _group.PeakMemory;
             _group.Remove();
