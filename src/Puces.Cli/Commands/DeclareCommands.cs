@@ -24,12 +24,13 @@ internal static class DeclareCommands
         var (ssh, slurm) = (new SshOptions(command), new SlurmOptions(command));
         var folder = new Option<string?>("--folder") { HelpName = "DIR", Description = "Where Puces keeps its files there; ~/.puces, unless given. With slurm, compute nodes must see it too" };
         var term = new Option<string?>("--term") { HelpName = "1h", Description = "How long a job goes on without a word from the daemon" };
+        var price = new Option<string?>("--price") { HelpName = "MONEY", Description = "What one device costs for an hour, such as '1.90 EUR'" };
         var gpus = new Option<string?>("--gpus") { HelpName = "NAME:COUNT", Description = "Virtual devices of each node, for trials" };
-        foreach (var option in (Option[])[folder, term, gpus]) command.Options.Add(option);
+        foreach (var option in (Option[])[folder, term, price, gpus]) command.Options.Add(option);
         command.SetAction(async (parsed, ct) =>
         {
             var (kind, pool) = (parsed.GetRequiredValue(provider), parsed.GetRequiredValue(name));
-            var declared = new SetPool(Gpus: parsed.GetValue(gpus), Provider: kind, Term: parsed.GetValue(term));
+            var declared = new SetPool(Gpus: parsed.GetValue(gpus), Provider: kind, Term: parsed.GetValue(term), Price: parsed.GetValue(price));
             declared = kind switch
             {
                 "ssh" => declared with { Ssh = ssh.Read(parsed, pool) with { Folder = parsed.GetValue(folder) } },

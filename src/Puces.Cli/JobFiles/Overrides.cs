@@ -32,7 +32,7 @@ public sealed class Overrides(IReadOnlyList<(string Option, string Value)> given
     [
         new("--name", JobFields.Name, "NAME"), new("--project", JobFields.Project, "NAME"), new("--gpus", JobFields.Gpus, "GPUS", true),
         new("--nodes", JobFields.Nodes, "N"), new("--cpus", JobFields.Cpus, "N"), new("--memory", JobFields.Memory, "AMOUNT"),
-        new("--where", JobFields.Where, "PLACE", true), new("--spot", JobFields.Spot, "WHEN"), new("--budget", JobFields.Budget, "MONEY"),
+        new("--where", JobFields.Where, "PLACE", true), new("--prefer", JobFields.Prefer, "WHAT"), new("--spot", JobFields.Spot, "WHEN"), new("--budget", JobFields.Budget, "MONEY"),
         new("--deadline", JobFields.Deadline, "TIME"), new("--expected", JobFields.Expected, "DURATION"),
         new("--limit", JobFields.Limit, "DURATION"), new("--priority", JobFields.Priority, "PRIORITY"),
         new("--checkpoint-path", JobFields.CheckpointPath, "PATH"), new("--checkpoint-signal", JobFields.CheckpointSignal, "SIGNAL"),

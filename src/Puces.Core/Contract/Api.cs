@@ -98,10 +98,11 @@ public sealed record GapView(string Model, int Devices, int Free, double Fragmen
 /// <param name="Windows">When it, or a node of it, is or will be closed, by what begins first.</param>
 /// <param name="Offers">What a pool with a line of its own could give; null where nodes are its own.</param>
 /// <param name="Leases">What is held of such a pool, or waited for.</param>
+/// <param name="Price">What one device costs for an hour; null where nothing is paid for it.</param>
 public sealed record PoolView(
     string Name, string Provider, bool IsVirtual, IReadOnlyList<NodeView> Nodes, int Devices, int FreeDevices, string? Problem = null,
     IReadOnlyList<GapView>? Gaps = null, IReadOnlyList<WindowView>? Windows = null, IReadOnlyList<OfferView>? Offers = null,
-    IReadOnlyList<LeaseView>? Leases = null);
+    IReadOnlyList<LeaseView>? Leases = null, string? Price = null);
 
 /// <summary>Nodes of one shape that a pool could give.</summary>
 /// <param name="Kind">What the pool calls it, such as a partition.</param>
@@ -162,9 +163,10 @@ public sealed record SetSecret(string Value);
 /// <param name="Term">How long an attempt goes on without a word from the daemon, such as <c>1h</c>.</param>
 /// <param name="Ssh">Of the ssh provider: its hosts, and how to reach them.</param>
 /// <param name="Slurm">Of the slurm provider: what is asked for there, and how.</param>
+/// <param name="Price">What one device costs for an hour, such as <c>1.90 EUR</c>; null where nothing is paid for it.</param>
 public sealed record SetPool(
     int Nodes = 1, string? Gpus = null, double? Cpus = null, string? Memory = null, int? Islands = null, IReadOnlyDictionary<string, string>? Places = null,
-    string Provider = "local", string? Term = null, SshPool? Ssh = null, SlurmPool? Slurm = null);
+    string Provider = "local", string? Term = null, SshPool? Ssh = null, SlurmPool? Slurm = null, string? Price = null);
 
 /// <summary>One thing that was tried when a pool was checked.</summary>
 /// <param name="IsGood">Null for something that works, and that a person should know of.</param>

@@ -95,7 +95,7 @@ public abstract record Command
 /// <param name="CanYield">It saves itself, and may be stopped for another.</param>
 public sealed record NewJob(
     string Name, string Project, string Owner, int Priority, Request Request, Retry Retry, TimeSpan? Expected = null, TimeSpan? Limit = null,
-    bool CanYield = false);
+    bool CanYield = false, Preference Prefer = Preference.Soonest);
 
 /// <summary>A client's key and a hash of what it asked with it; both are truncated SHA-256.</summary>
 public readonly record struct IdempotencyKey(UInt128 Key, long Body);

@@ -27,7 +27,7 @@ public sealed record LeaseRecord(
 /// <summary>How leases are kept among the notes.</summary>
 public static class LeaseNotes
 {
-    private const string Prefix = "lease/";
+    private const string Prefix = "lease/", WaitPrefix = "wait/";
 
     /// <summary>The number that was given last.</summary>
     public const string Last = "leases";
@@ -39,6 +39,13 @@ public static class LeaseNotes
     /// <summary>The lease that a note is of; null where it is about something else.</summary>
     public static LeaseRecord? Read(string key, string text) =>
         key.StartsWith(Prefix, StringComparison.Ordinal) ? JsonSerializer.Deserialize(text, EngineJson.Stored.LeaseRecord) : null;
+
+    /// <summary>The note of how long leases of a kind have waited lately.</summary>
+    public static string Wait(string pool, string kind) => $"{WaitPrefix}{pool}/{kind}";
+
+    internal static (string Pool, string Kind, TimeSpan Length)? WaitOf(string key, string text) =>
+        key.StartsWith(WaitPrefix, StringComparison.Ordinal) && key[WaitPrefix.Length..].Split('/', 2) is [var pool, var kind]
+            ? (pool, kind, TimeSpan.FromSeconds(long.Parse(text, CultureInfo.InvariantCulture))) : null;
 
     internal static string Write(long last) => last.ToString(CultureInfo.InvariantCulture);
 }

@@ -139,7 +139,7 @@ public sealed partial class World
         var request = Shared(c.Job.Request);
         var retry = c.Job.Retry == Retry.None ? Retry.None : c.Job.Retry;
         var job = new Job(new(++_lastJob), c.Job.Name, c.Job.Project, c.Job.Owner, c.Job.Priority, request, retry, batch.Now,
-            new JobState.Queued(batch.Now), c.Job.Expected, Limit: c.Job.Limit ?? LongestRun(c.Job.Project), CanYield: c.Job.CanYield);
+            new JobState.Queued(batch.Now), c.Job.Expected, Limit: c.Job.Limit ?? LongestRun(c.Job.Project), CanYield: c.Job.CanYield, Prefer: c.Job.Prefer);
         Wait(job, (JobState.Queued)job.State, batch.Now);
         _jobs[job.Id] = job = job with { Kin = _claims[job.Id].BatchNumber };
         if (c.Key is { } given) Remember(given, job.Id, batch.Now);

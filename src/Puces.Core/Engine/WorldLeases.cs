@@ -40,6 +40,7 @@ public sealed partial class World
         foreach (var (key, text) in notes)
         {
             if (key == LeaseNotes.Last) _lastLease = long.Parse(text, CultureInfo.InvariantCulture);
+            if (LeaseNotes.WaitOf(key, text) is { } wait) _waits[(wait.Pool, wait.Kind)] = wait.Length;
             if (LeaseNotes.Read(key, text) is not { } lease) continue;
             _leases[lease.Id] = lease;
             foreach (var node in lease.NodeIds()) _leaseOf[node] = lease.Id;
@@ -83,6 +84,7 @@ public sealed partial class World
         }
         foreach (var node in changed.NodeIds()) _leaseOf[node] = changed.Id;
         if (now.State is LeaseState.Waiting) return;
+        if (now.State is LeaseState.Ready && lease.State is (null or LeaseState.Waiting)) Waited(lease, batch);
         // Of a lease that has ended, what became of its ranks is still to be read; one that is lost is silent until its term ends.
         var isNew = _opened.Add(changed.Id);
         if (now.State is LeaseState.Ready or LeaseState.Ended && (isOther || isNew))
@@ -206,63 +208,5 @@ public sealed partial class World
     {
         _leases[lease.Id] = lease;
         batch.Add(new Change.NoteSet(LeaseNotes.Key(lease.Id), LeaseNotes.Write(lease)));
-    }
-
-    /// <summary>Asks the pools for those that wait and could not start: all of them in their order where something has changed, else those that have come.</summary>
-    private void Ask(Batch batch)
-    {
-        if (_offers.Count == 0) return;
-        var line = _asksAll ? _scheduler.Line(Clock(batch.Now)).Select(c => new JobId(c.Number)) : _unasked.Order();
-        foreach (var id in line.ToList())
-            if (_jobs.TryGetValue(id, out var job) && job.State is JobState.Queued { NotBefore: null }) Ask(job, batch);
-        _asksAll = false;
-        _unasked.Clear();
-    }
-
-    private void Ask(Job job, Batch batch)
-    {
-        var held = _leases.Values.Count(l => l.Job == job.Id);
-        foreach (var (pool, offers) in _offers)
-        {
-            if (held >= MostHedges) return;
-            if (_leases.Values.Any(l => l.Job == job.Id && l.Pool == pool) || _leases.Values.Count(l => l.Pool == pool && !l.IsTaken) >= MostWaitingAt) continue;
-            var (offer, alternative) = Best(job, pool, offers, batch.Now);
-            if (offer is null) continue;
-            var way = _claims[job.Id].Shape.Ways[alternative];
-            var id = new LeaseId("l" + (++_lastLease).ToString(CultureInfo.InvariantCulture));
-            var declared = _pools[pool];
-            var request = new LeaseRequest(
-                id, $"puces-{job.Id}-{job.Name}", offer.Kind, way.Nodes, way.Devices > 0 ? offer.Model : null, way.Devices, way.MilliCpus, way.Memory, job.Limit,
-                CheckpointSpec.DefaultGrace, declared.TermOrDefault);
-            batch.Add(new Change.NoteSet(LeaseNotes.Last, LeaseNotes.Write(_lastLease)));
-            Keep(new LeaseRecord(request, pool, job.Id, alternative, batch.Now), batch);
-            batch.Effects.Add(new Effect.Acquire(pool, request));
-            held++;
-        }
-    }
-
-    /// <summary>The job's first way that an offer of the pool can serve; of several offers the one with most free.</summary>
-    private (Offer? Offer, int Alternative) Best(Job job, string pool, IReadOnlyList<Offer> offers, DateTimeOffset now)
-    {
-        var ways = _claims[job.Id].Shape.Ways;
-        for (var i = 0; i < ways.Count; i++)
-        {
-            var way = ways[i];
-            // A part of a device is not leased: the rest of it would be paid for, and nobody's.
-            if (way.Share > 0 || way.Where is { Count: > 0 } pools && !pools.Contains(pool, StringComparer.OrdinalIgnoreCase)) continue;
-            var able = offers.Where(o => Serves(o, way, job) && !(_refused.TryGetValue((pool, o.Kind, job.Request), out var no) && no.Until > now));
-            if (able.OrderByDescending(o => Math.Min(o.FreeDevices, way.Total)).ThenByDescending(o => o.FreeNodes >= way.Nodes).ThenBy(o => o.Kind, StringComparer.Ordinal).FirstOrDefault() is { } best)
-                return (best, i);
-        }
-        return default;
-    }
-
-    private static bool Serves(Offer offer, Way way, Job job)
-    {
-        if (offer.Problem is not null || offer.Nodes < way.Nodes || offer.Devices < way.Devices || job.Limit > offer.Longest) return false;
-        if (offer.MilliCpus > 0 && way.MilliCpus > offer.MilliCpus || offer.Memory > default(Units.Memory) && way.Memory > offer.Memory) return false;
-        if (way.Devices == 0) return true;
-        var known = Accelerators.Find(offer.Model ?? "");
-        return Placement.Matching(way.Gpu, [new Device(0, known?.Name ?? offer.Model ?? "gpu", known?.Vendor ?? "", known?.Memory ?? default)]) != 0;
     }
 }

@@ -31,6 +31,8 @@ public sealed partial class World
     {
         var was = _pools.GetValueOrDefault(pool.Name);
         HashSet<string> kept = was is null ? [] : [.. pool.NodeNames().Where(n => was.NodeNames().Contains(n) && was.DeclarationOf(n) == pool.DeclarationOf(n)).Select(n => $"{pool.Name}/{n}")];
+        if (pool.Price is { } price && _pools.Values.FirstOrDefault(p => p.Name != pool.Name && p.Price is { } other && other.Currency != price.Currency) is { } paid)
+            return new(Error: $"the price is in {price.Currency}, and that of pool {paid.Name} in {paid.Price!.Value.Currency}: write all in one currency");
         if (Vacate(pool.Name, was, pool, kept, batch) is { } refusal) return new(Error: refusal);
         _pools[pool.Name] = pool;
         batch.Add(new Change.PoolSet(pool));
@@ -45,6 +47,11 @@ public sealed partial class World
         foreach (var window in _grid.Windows.Values.Where(w => w.Pool == name && w.IsAhead(batch.Now)).Select(w => w.Number).ToList()) RemoveWindow(window, batch);
         foreach (var lease in _leases.Values.Where(l => l.Pool == name).ToList()) Release(lease, batch);
         _offers.Remove(name);
+        foreach (var kind in _waits.Keys.Where(w => w.Pool == name).Select(w => w.Kind).Order(StringComparer.Ordinal).ToList())
+        {
+            _waits.Remove((name, kind));
+            batch.Add(new Change.NoteSet(LeaseNotes.Wait(name, kind), null));
+        }
         _pools.Remove(name);
         batch.Add(new Change.PoolSet(pool, IsRemoved: true));
         batch.Effects.Add(new Effect.ClosePool(name));

@@ -16,9 +16,11 @@ namespace Puces.Core.Fleet;
 /// <param name="Term">How long an attempt goes on without a word from the daemon; null for as long as the provider's kind of place is given.</param>
 /// <param name="Ssh">Hosts and how to reach them, of the ssh provider.</param>
 /// <param name="Slurm">The cluster and how to reach it, of the slurm provider.</param>
+/// <param name="Price">What one device costs for an hour; null where nothing is paid for it.</param>
 public sealed record Pool(
     string Name, string Provider = "local", int Nodes = 1, string? Gpus = null, double? Cpus = null, Memory? Memory = null, int? Islands = null,
-    IReadOnlyDictionary<string, string>? Places = null, TimeSpan? Term = null, SshPool? Ssh = null, SlurmPool? Slurm = null)
+    IReadOnlyDictionary<string, string>? Places = null, TimeSpan? Term = null, SshPool? Ssh = null, SlurmPool? Slurm = null,
+    Money? Price = null)
 {
     /// <summary>The term where a pool names none: an outage of the daemon this long stops nobody's training.</summary>
     public static readonly TimeSpan DefaultTerm = TimeSpan.FromHours(1);
@@ -48,6 +50,7 @@ public sealed record Pool(
         var alone = this with
         {
             Nodes = 1,
+            Price = null,
             Places = Places?.GetValueOrDefault(node) is { } place ? new Dictionary<string, string> { [node] = place } : null,
             Ssh = Ssh is { } ssh ? ssh with { Hosts = [.. ssh.Hosts.Where(h => h.Name == node)] } : null,
         };

@@ -38,6 +38,7 @@ public static class PoolFile
         new("pool.gpus_per_node", "Ask for devices by --gpus-per-node and not by --gres.", "true or false", "true", """{"type":"boolean"}"""),
         new("pool.model", "What the devices are, where Slurm names no type.", "a model", "\"A100\"", Text),
         new("pool.term", "How long a job goes on without a word from the daemon; 1h where it is left out.", "a duration", "\"1h\"", Text),
+        new("pool.price", "What one device costs for an hour; nothing where it is left out.", "an amount with its currency", "\"1.90 EUR\"", Text, "cost", "price_per_hour"),
         new("pool.nodes", "Virtual nodes of the local pool.", "a whole number", "2", Whole),
         new("pool.gpus", "Virtual devices of each node, for trials.", "a model and a count", "\"H100:8\"", Text),
         new("pool.cpus", "CPUs of each node, where they are not what is found.", "a number", "64", """{"type":"number"}"""),
@@ -97,6 +98,7 @@ public static class PoolFile
                 case "islands": pool = pool with { Islands = reader.Whole(node, field, 1, 64) }; break;
                 case "places": pool = pool with { Places = Places(node, field, reader) }; break;
                 case "term": pool = pool with { Term = reader.Filled(node, field) }; break;
+                case "price": pool = pool with { Price = reader.Filled(node, field) }; break;
                 case "hosts": ssh = ssh with { Hosts = Hosts(node, field, reader) }; break;
                 case "user": ssh = ssh with { User = reader.Filled(node, field) }; break;
                 case "port": ssh = ssh with { Port = reader.Whole(node, field, 1, 65535) }; break;

@@ -21,7 +21,8 @@ public sealed record Job(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Worked = default,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Preemptions = 0,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Kin = 0,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Gained = default)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Gained = default,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] Preference Prefer = Preference.Soonest)
 {
     public AttemptId Attempt => new(Id, Attempts);
 }

@@ -70,6 +70,9 @@ public static class JobFields
         "a pool, a country or a list of them", """["office","FR","eu"]""",
         $$"""{"anyOf":[{{Word}},{"type":"array","minItems":1,"items":{{Word}}}]}""",
         "region", "regions", "cloud", "zone", "infra", "pool", "pools", "backends", "partition", "location");
+    public static readonly JobField Prefer = new("prefer",
+        "Which of several pools: the one where it is expected to start soonest, or the cheapest.",
+        "soonest or cheapest", "\"cheapest\"", """{"enum":["soonest","cheapest"]}""", "optimize", "optimize_for", "choose");
     public static readonly JobField Spot = new("spot",
         "Whether capacity that may be taken back at short notice is used: never, auto (where it is cheaper) or only.",
         "never, auto or only", "\"auto\"", """{"enum":["never","auto","only",true,false]}""", "use_spot", "spot_policy", "preemptible", "interruptible");
@@ -177,7 +180,7 @@ public static class JobFields
 
     public static IReadOnlyList<JobField> All { get; } =
     [
-        Name, Project, Gpus, Nodes, Cpus, Memory, Where, Spot, Budget, Deadline, Expected, Limit, Priority, Checkpoint, Image, Setup, Run,
+        Name, Project, Gpus, Nodes, Cpus, Memory, Where, Prefer, Spot, Budget, Deadline, Expected, Limit, Priority, Checkpoint, Image, Setup, Run,
         Workdir, Mounts, Env, Secrets, Retries,
         GpuName, GpuVram, GpuCount, GpuBf16, GpuVendor,
         CheckpointPath, CheckpointSignal, CheckpointGrace, CheckpointEvery,

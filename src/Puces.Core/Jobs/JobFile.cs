@@ -35,7 +35,7 @@ public static class JobFile
         string? name = defaults.Name, project = defaults.Project, image = null, setup = null, workdir = defaults.Workdir;
         RunCommand? run = null;
         IReadOnlyList<GpuRequest>? gpus = null;
-        var (nodes, priority, spot) = (1, 0, SpotUse.Never);
+        var (nodes, priority, spot, prefer) = (1, 0, SpotUse.Never, Preference.Soonest);
         double? cpus = null;
         Memory? memory = null;
         IReadOnlyList<string>? where = null, secrets = null;
@@ -59,6 +59,7 @@ public static class JobFile
                 case "cpus": cpus = reader.Number(node, field, 0.001, JobFields.MostCpus); break;
                 case "memory": memory = reader.Amount(node, field); break;
                 case "where": where = parts.Where(node); break;
+                case "prefer": prefer = parts.Prefer(node) ?? Preference.Soonest; break;
                 case "spot": spot = parts.Spot(node) ?? SpotUse.Never; break;
                 case "budget": budget = parts.Budget(node); break;
                 case "deadline": deadline = parts.Deadline(node); break;
@@ -84,7 +85,7 @@ public static class JobFile
             reader.Fault(nodesAt!, JobFields.Nodes, $"a part of a device is on one node, and gpus asks for {Request.Text(part)}; write nodes: 1, or whole devices");
         if (env is not null && secretsAt is not null) NotBoth(secretsAt, env, reader);
         return new(name ?? "", run ?? new(), gpus, nodes, cpus, memory, where, spot, budget, deadline, expected, limit, priority, project ?? "",
-            checkpoint, image, setup, workdir, mounts, env, secrets, retries);
+            checkpoint, image, setup, workdir, mounts, env, secrets, retries, prefer);
     }
 
     private static void NotBoth(SpecNode secrets, IReadOnlyDictionary<string, string> env, FieldReader reader)

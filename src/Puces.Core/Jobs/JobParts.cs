@@ -63,6 +63,18 @@ internal sealed class JobParts(FieldReader reader)
         return null;
     }
 
+    public Preference? Prefer(SpecNode node)
+    {
+        if (reader.Text(node, JobFields.Prefer) is not { } text) return null;
+        switch (text.Trim().ToUpperInvariant())
+        {
+            case "SOONEST": return Preference.Soonest;
+            case "CHEAPEST": return Preference.Cheapest;
+        }
+        reader.Fault(node, JobFields.Prefer, $"{Show.Quoted(text)} is not known; write soonest or cheapest");
+        return null;
+    }
+
     public Money? Budget(SpecNode node)
     {
         if (reader.Filled(node, JobFields.Budget) is not { } written) return null;

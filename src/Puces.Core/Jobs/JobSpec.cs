@@ -40,7 +40,8 @@ public sealed record JobSpec(
     IReadOnlyDictionary<string, string>? Mounts = null,
     IReadOnlyDictionary<string, string>? Env = null,
     IReadOnlyList<string>? Secrets = null,
-    RetrySpec? Retries = null);
+    RetrySpec? Retries = null,
+    Preference Prefer = Preference.Soonest);
 
 /// <summary>A shell script, or a program with its arguments that no shell sees. Exactly one of the two is set.</summary>
 public sealed record RunCommand(string? Script = null, IReadOnlyList<string>? Arguments = null);
@@ -71,6 +72,15 @@ public readonly record struct Bounds<T>(T? Min, T? Max) where T : struct, ICompa
 
 /// <summary>Whether spot capacity may be used.</summary>
 public enum SpotUse { Never, Auto, Only }
+
+/// <summary>Which of several pools a job goes to.</summary>
+public enum Preference
+{
+    /// <summary>Where it is expected to start first.</summary>
+    Soonest,
+    /// <summary>Where a device costs least, however long it waits there.</summary>
+    Cheapest,
+}
 
 /// <summary>How a job saves itself.</summary>
 /// <param name="Path">Folder of the checkpoints; null takes the one that Puces gives in <c>PUCES_CHECKPOINT_DIR</c>.</param>

@@ -47,6 +47,7 @@ public static class JobSpecJson
         if (spec.Cpus is { } cpus) json.WriteNumber("cpus", cpus);
         if (spec.Memory is { } memory) json.WriteString("memory", memory.ToString());
         Texts(json, "where", spec.Where);
+        if (spec.Prefer != Preference.Soonest) json.WriteString("prefer", "cheapest");
         if (spec.Spot != SpotUse.Never) json.WriteString("spot", spec.Spot == SpotUse.Auto ? "auto" : "only");
         if (spec.Budget is { } budget) json.WriteString("budget", budget.ToString());
         if (spec.Deadline is { } deadline) json.WriteString("deadline", deadline.ToString("yyyy-MM-ddTHH:mm:ss.FFFFFFFzzz", CultureInfo.InvariantCulture));

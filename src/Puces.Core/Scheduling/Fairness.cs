@@ -40,15 +40,19 @@ public sealed partial class Scheduler
     public static string? DevicesOf(Claim claim) => claim.Take.Models.Count == 0 ? null
         : string.Join(' ', claim.Take.Models.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Model}:{m.Milli / 1000m:0.###}")));
 
+    // A policy that does not share by project leaves quotas aside too.
+    private bool IsShared => policy.SharesByProject && _shares.IsShared;
+    private bool HasQuotas => policy.SharesByProject && _shares.HasQuotas;
+
     private bool IsHeldBack(Claim claim) => _shares.HasLimits && HeldBackBy(claim) is not null;
 
-    internal Account.Step[] PathOf(Account? account, TimeSpan now) => account is not null && _shares.IsShared ? account.Path(now, _shares.Version) : NoPath;
+    internal Account.Step[] PathOf(Account? account, TimeSpan now) => account is not null && IsShared ? account.Path(now, _shares.Version) : NoPath;
 
     /// <summary>It would take more than its project owns, of a model that somebody owns.</summary>
     internal bool IsBeyond(Claim claim) => IsBeyond(claim.Account, claim.Shape, isCounted: claim.Take != Take.Nothing);
 
     /// <param name="isCounted">What it takes is promised to it, or held by it, and so counted already.</param>
-    internal bool IsBeyond(Account? account, Shape shape, bool isCounted = false) => _shares.HasQuotas && account is not null
+    internal bool IsBeyond(Account? account, Shape shape, bool isCounted = false) => HasQuotas && account is not null
         && Array.Exists(ModelsOf(shape), m => _shares.IsOwned(m.Model)) && !IsWithin(shape, isCounted, account, _shares.Root, null);
 
     /// <summary>Whether the claim would be within what its project, or one above it but below <paramref name="top"/>, owns of a model.</summary>
@@ -180,7 +184,7 @@ public sealed partial class Scheduler
         {
             var parts = grid.Place(way, terms, policy.IsStrict);
             if (parts is not null || grid.ClosesTooSoon) isFull = false;
-            if (parts is not null && (claim.CanYield || !_shares.HasQuotas || claim.Account is null || MayBorrow(claim.Account, TakeOf(parts), parts))) return parts;
+            if (parts is not null && (claim.CanYield || !HasQuotas || claim.Account is null || MayBorrow(claim.Account, TakeOf(parts), parts))) return parts;
         }
         return null;
     }
@@ -223,7 +227,7 @@ public sealed partial class Scheduler
         for (var at = from; at != common; at = at.Above!)
             foreach (var (model, milli) in holding.Take.Models)
                 if (at.Project.Owns(model) is > 0 and var own && at.Held(model) - milli < 1000L * own) return null;
-        if (_shares.HasQuotas && IsWithin(claim, to, common, holding.Take)) return StopCause.Quota;
+        if (HasQuotas && IsWithin(claim, to, common, holding.Take)) return StopCause.Quota;
         if (holding.Priority != claim.Priority) return holding.Priority < claim.Priority ? StopCause.Priority : null;
         if (from == common || to == common || now - holding.Since < LeastTurn || IsBack(claim)) return null;
         var (giving, getting) = (Below(common, from), Below(common, to));
@@ -239,7 +243,7 @@ public sealed partial class Scheduler
         if (claim.Account is not { } to || yielders.Account is not { } from || from == to)
             return !IsBack(claim) && (yielders.Highest(this, now, _pass) is var highest && yielders.Fresh.Count > 0 || highest is { } rank && policy.Reaches(rank, claim, now));
         var common = Shares.Common(from, to);
-        if (_shares.HasQuotas && IsWithin(claim, to, common, null)) return true;
+        if (HasQuotas && IsWithin(claim, to, common, null)) return true;
         if (from == common || to == common || IsBack(claim)) return false;
         var (giving, getting) = (Below(common, from), Below(common, to));
         if (getting.Milli + way.Milli > Shares.ShareOf(getting, grid.Devices)) return false;
@@ -258,7 +262,7 @@ public sealed partial class Scheduler
     {
         if (_yielding == 0) return true;
         return _refusedOf.TryGetValue(KeyOf(claim), out var refused) && refused.Ticked == _ticked && _ticked is not null && rank >= refused.Rank
-            && (refused.Pass == _pass || refused.Version == _shares.Version || !_shares.HasQuotas || !IsWithin(claim, claim.Account!, _shares.Root, null));
+            && (refused.Pass == _pass || refused.Version == _shares.Version || !HasQuotas || !IsWithin(claim, claim.Account!, _shares.Root, null));
     }
 
     private void Refuse(Claim claim, long rank) => _refusedOf[KeyOf(claim)] = (_ticked, _pass, _shares.Version, rank);

@@ -230,7 +230,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     // Starts only take: where there was no room there is none, and whoever had nothing to be reserved still has not. They change what is owed
     // of a quota, though, and who could be stopped where nobody could.
     private bool IsRefusedWhateverStarts(in LaneKey lane) =>
-        !grid.HasWindows && _blocked[lane.Shape.Index] == _pass && (!policy.Stops || _yielding > 0) && !(_shares.HasQuotas && Shares.HasOwn(lane.Account));
+        !grid.HasWindows && _blocked[lane.Shape.Index] == _pass && (!policy.Stops || _yielding > 0) && !(HasQuotas && Shares.HasOwn(lane.Account));
 
     private void Arrive(Claim claim)
     {

@@ -25,11 +25,11 @@ public sealed partial class Scheduler
     private bool TryStop(Claim claim, TimeSpan now)
     {
         if (ReservationOf(claim) is { } reservation && TryEvict(claim, reservation, now)) return true;
-        if (!policy.Stops || !MayHave(claim) || IsBack(claim) && claim.Priority <= _leastPriority && !_shares.HasQuotas) return false;
+        if (!policy.Stops || !MayHave(claim) || IsBack(claim) && claim.Priority <= _leastPriority && !HasQuotas) return false;
         var shape = claim.Shape;
         while (_refused.Count <= shape.Index) _refused.Add((null, 0));
         var rank = policy.Rank(claim, now);
-        if (_shares.IsShared ? WasRefused(claim, rank) : _refused[shape.Index] is var refused && refused.Ticked == _ticked && _ticked is not null && rank >= refused.Rank) return false;
+        if (IsShared ? WasRefused(claim, rank) : _refused[shape.Index] is var refused && refused.Ticked == _ticked && _ticked is not null && rank >= refused.Rank) return false;
         foreach (var way in shape.Ways)
         {
             if (way is { Devices: 0, Share: 0 } || Clear(claim, way, now) is not { } parts) continue;
@@ -38,7 +38,7 @@ public sealed partial class Scheduler
         }
         // What was refused to one that may ask for less than others says nothing about them.
         if (IsBack(claim)) return false;
-        if (_shares.IsShared) Refuse(claim, rank);
+        if (IsShared) Refuse(claim, rank);
         else _refused[shape.Index] = (_ticked, rank);
         return false;
     }
@@ -72,7 +72,7 @@ public sealed partial class Scheduler
         {
             var before = leaving.Count;
             var isAllowed = true;
-            foreach (var victim in _shares.IsShared ? clearing.Victims : [])
+            foreach (var victim in IsShared ? clearing.Victims : [])
             {
                 if (leaving.Contains(victim)) continue;
                 if (!(isAllowed = CauseOf(victim, claim, way, now) is not null)) break;

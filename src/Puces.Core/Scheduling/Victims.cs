@@ -76,7 +76,7 @@ public sealed partial class Scheduler
             for (var i = from; i < count && !left.IsEnough && tries > 0; i++)
             {
                 var (victim, of) = _victims[i];
-                if (best is not null && lost + of.Lost >= least || _shares.IsShared && CauseOf(victim, claim, way, now) is null) continue;
+                if (best is not null && lost + of.Lost >= least || IsShared && CauseOf(victim, claim, way, now) is null) continue;
                 tries--;
                 _leavingNode.Add(victim);
                 Discount(victim, -1);

@@ -71,7 +71,7 @@ internal static class JobsApi
         var spec = submitted.Spec;
         return new(
             spec.Name, spec.Project, submitted.Owner, spec.Priority, Request.Of(spec), Retry.Of(spec.Retries), spec.Expected, spec.Limit,
-            spec.Checkpoint is not null);
+            spec.Checkpoint is not null, spec.Prefer);
     }
 
     /// <summary>What only the server can know to be wrong.</summary>

@@ -76,6 +76,12 @@ internal static partial class PoolsApi
             if (Durations.TryParse(length, out var time) && time >= TimeSpan.FromSeconds(5)) term = time;
             else errors.Add(new("term", $"\"{length}\": write a duration of at least 5 s, such as 1h"));
         }
+        Money? price = null;
+        if (body.Price is { } sum)
+        {
+            if (Money.TryParse(sum, out var amount) && amount.Micros >= 0) price = amount;
+            else errors.Add(new("price", $"\"{sum}\": write an amount with its currency, such as 1.90 EUR"));
+        }
         if (body.Gpus is { } gpus)
         {
             try { VirtualDevices.Of(gpus); }
@@ -85,7 +91,7 @@ internal static partial class PoolsApi
         if (body is { Islands: not null, Gpus: null }) errors.Add(new("islands", "are found on the machine where the devices are: give gpus too, or leave them out"));
         Check(body.Provider == "ssh", body.Ssh, errors);
         Check(body.Provider == "slurm", body.Slurm, errors);
-        var pool = new Pool(name, body.Provider, body.Nodes, body.Gpus, body.Cpus, memory, body.Islands, body.Places is { Count: > 0 } ? body.Places : null, term, isLocal ? null : body.Ssh, body.Slurm);
+        var pool = new Pool(name, body.Provider, body.Nodes, body.Gpus, body.Cpus, memory, body.Islands, body.Places is { Count: > 0 } ? body.Places : null, term, isLocal ? null : body.Ssh, body.Slurm, price);
         if (errors.Count > 0) return pool;
         foreach (var (node, place) in body.Places ?? new Dictionary<string, string>())
         {

@@ -219,7 +219,8 @@ public sealed record View(
             [.. Gap.Of(nodes, [.. Vacancies.ToAnybody.Where(n => n.Node.Pool == pool.Name)])
                 .Select(g => new GapView(g.Model, g.Devices, g.Free, Math.Round(g.Fragmentation, 3), g.OnOneNode, g.OverNodes, g.EachNode))],
             [.. Windows.Values.Where(w => w.Pool == pool.Name && w.IsAhead(Outlook.Now)).OrderBy(w => w.From ?? DateTimeOffset.MinValue).ThenBy(w => w.Number).Select(Show)],
-            Leases: pool.HasLine ? [.. Leases.Where(l => l.Pool == pool.Name).Select(l => new LeaseView(l.Id.Value, l.Job.Value, LeaseText.State(l), l.Reason, l.ExpectedStart))] : null);
+            Leases: pool.HasLine ? [.. Leases.Where(l => l.Pool == pool.Name).Select(l => new LeaseView(l.Id.Value, l.Job.Value, LeaseText.State(l), l.Reason, l.ExpectedStart))] : null,
+            Price: pool.Price?.ToString());
     })]);
 
     /// <summary>Nodes that are held of pools with a line of their own, or waited for there.</summary>

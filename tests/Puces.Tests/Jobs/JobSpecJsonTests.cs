@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using CsCheck;
@@ -11,11 +10,6 @@ namespace Puces.Tests.Jobs;
 
 public sealed class JobSpecJsonTests
 {
-#if DEBUG
-    private static readonly TimeSpan Enough = TimeSpan.FromSeconds(5);   // code that is not optimised, beside other tests
-#else
-    private static readonly TimeSpan Enough = TimeSpan.FromSeconds(0.5);
-#endif
 
     [Fact]
     public void A_spec_written_as_json_is_read_back_equal() =>
@@ -80,22 +74,15 @@ public sealed class JobSpecJsonTests
     }
 
     [Fact]
-    public void Twenty_thousand_specs_in_one_request_are_read_in_half_a_second()
+    public void Each_of_twenty_thousand_specs_in_one_request_is_read_in_six_kilobytes()
     {
         var spec = new JobSpec("sweep-17", new(Arguments: ["python", "train.py", "--lr", "0.001"]), [new(1, "H100")], Cpus: 4, Memory: new(16L << 30),
             Limit: TimeSpan.FromHours(2), Env: new Dictionary<string, string> { ["SEED"] = "17", ["WANDB_MODE"] = "offline" }, Retries: new(3));
         var json = JsonSerializer.SerializeToUtf8Bytes(new SubmitJobs([.. Enumerable.Repeat(new SubmitJob(spec, "ada"), 20_000)]), ContractJson.Default.SubmitJobs);
-        var best = TimeSpan.MaxValue;
-        var bytes = 0L;
-        for (var i = 0; i < 5; i++)
-        {
-            var (before, watch) = (GC.GetAllocatedBytesForCurrentThread(), Stopwatch.StartNew());
-            Assert.Equal(20_000, JsonSerializer.Deserialize(json, ContractJson.Default.SubmitJobs)!.Jobs.Count);
-            if (watch.Elapsed < best) best = watch.Elapsed;
-            bytes = GC.GetAllocatedBytesForCurrentThread() - before;
-        }
-        TestContext.Current.TestOutputHelper!.WriteLine($"{best.TotalMilliseconds:0} ms, {json.Length / 20_000} bytes of JSON and {bytes / 20_000} bytes allocated each");
-        Assert.InRange(best, TimeSpan.Zero, Enough);
+        JsonSerializer.Deserialize(json, ContractJson.Default.SubmitJobs);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Equal(20_000, JsonSerializer.Deserialize(json, ContractJson.Default.SubmitJobs)!.Jobs.Count);
+        var bytes = GC.GetAllocatedBytesForCurrentThread() - before;
         Assert.InRange(bytes / 20_000, 0, 6_000);
     }
 }

@@ -201,6 +201,16 @@ public sealed class FairnessTests
 
     private static Dictionary<string, int> Owns(int devices) => new() { ["H100"] = devices };
 
+    [Fact]
+    public void A_policy_that_does_not_share_by_project_leaves_quotas_aside()
+    {
+        var line = new Line(2, new Las()).Set(new("a", Quota: new Dictionary<string, int> { ["H100"] = 1 })).Ask("b", 2, canYield: true);
+        line.Decide();
+        line.After(TimeSpan.FromMinutes(10)).Ask("a", 2);
+        Assert.Empty(line.Decide());
+        Assert.Equal(StopCause.Sooner, line.After(TimeSpan.FromHours(1)).Stops()[0].Cause);
+    }
+
     private static (int, int) Held(IEnumerable<Claim> claims, string one, string other)
     {
         var held = claims.ToList();
@@ -214,9 +224,9 @@ public sealed class FairnessTests
         private readonly Shapes _shapes = new();
         private long _last;
 
-        public Line(int gpus)
+        public Line(int gpus, IPolicy? policy = null)
         {
-            Scheduler = new(new PucesPolicy(), _grid);
+            Scheduler = new(policy ?? new PucesPolicy(), _grid);
             for (var i = 0; i < gpus; i += 8) Node($"n{i:000}", Math.Min(8, gpus - i));
         }
 
