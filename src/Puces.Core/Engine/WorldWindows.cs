@@ -24,7 +24,10 @@ public sealed partial class World
     {
         if (!_grid.Windows.TryGetValue(number, out var window)) return new(Error: $"there is no window {number}, or it is over");
         batch.Say("window", $"window {number} is removed: {window.Target} is not closed by it any more");
-        return new(Window: Keep(window with { Removed = batch.Now }, batch));
+        var removed = Keep(window with { Removed = batch.Now }, batch);
+        // Whoever takes a node back has looked at it.
+        if (window.Node is { } node) Unavoid(node, batch);
+        return new(Window: removed);
     }
 
     private Window Keep(Window window, Batch batch)
