@@ -31,6 +31,10 @@ internal sealed class RankRun : IDisposable
     private Container? _container;
     private readonly KernelLog _kernel = new();
     private bool _ranOutInside;
+    private string? _engineName;
+
+    /// <summary>What the kernel has said since this rank began.</summary>
+    private IReadOnlyList<string> Kernel => field ??= _kernel.Read();
     private RankReport _report;
 
     private RankRun(Layout layout, RankFolder rank, RankOrder order)
@@ -141,7 +145,8 @@ internal sealed class RankRun : IDisposable
         {
             case { HasBegun: true, IsRunning: false } state:
                 // Podman does not hear of it under control groups of version 1; the kernel names the container's own then.
-                _ranOutInside = state.RanOutOfMemory || state.ExitCode != 0 && _kernel.Read().Any(l => l.Contains("oom_memcg=", StringComparison.Ordinal) && l.Contains(state.Id, StringComparison.Ordinal));
+                _engineName = state.Id;
+                _ranOutInside = state.RanOutOfMemory || state.ExitCode != 0 && Kernel.Any(l => l.Contains("oom_memcg=", StringComparison.Ordinal) && l.Contains(state.Id, StringComparison.Ordinal));
                 return (state.ExitCode, phase, null);
             case { HasBegun: false } state when _watch.Cause is null:
                 // What cannot be run is the job's own doing, with or without a container.
@@ -321,8 +326,10 @@ internal sealed class RankRun : IDisposable
             if (_group.PeakMemory > 0) memory = _group.PeakMemory;
             _group.Remove();
         }
+        var fault = exitCode != 0 && cause is ExitCause.Exit or ExitCause.Stopped ? Evidence.Find(_order, Kernel, _engineName ?? _rank.Name, exitCode, cause, _work) : null;
+        if (fault is not null) _log.Say($"The node is at fault: {fault.Text}.");
         _log.Flush();
-        var verdict = new Verdict(exitCode, cause, phase, begun, DateTimeOffset.UtcNow, cpu, memory, detail);
+        var verdict = new Verdict(exitCode, cause, phase, begun, DateTimeOffset.UtcNow, cpu, memory, detail, fault);
         Report(_report with { Phase = RankPhase.Ended, Verdict = verdict, Checkpoint = _checkpoints?.Newest(atEnd: true), Detail = detail }, isLast: true);
     }
 
