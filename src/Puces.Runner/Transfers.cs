@@ -1,6 +1,5 @@
 using System.Formats.Tar;
 using System.IO.Compression;
-using System.Security.Cryptography;
 using Puces.Core.Jobs;
 using Puces.Runner.Attempt;
 
@@ -31,7 +30,7 @@ internal static class Transfers
                 input.CopyTo(file);
                 file.Flush(flushToDisk: true);
                 file.Position = 0;
-                digest = Convert.ToHexStringLower(SHA256.HashData(file));
+                digest = Sha256.Of(file);
             }
             if (digest != blob) throw new IOException($"what came has the SHA-256 {digest}, not {blob}: it was broken off or changed on its way");
             File.Move(part, path, overwrite: true);

@@ -10,7 +10,6 @@ namespace Puces.Tests.Jobs;
 
 public sealed class JobSpecJsonTests
 {
-
     [Fact]
     public void A_spec_written_as_json_is_read_back_equal() =>
         JobSpecs.Any.Sample(spec => JobSpecs.Same(spec, JobSpecJson.Read(JobSpecJson.Write(spec))), iter: 5_000);
