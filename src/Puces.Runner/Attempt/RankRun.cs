@@ -303,6 +303,7 @@ internal sealed class RankRun : IDisposable
 
     private void LookForCheckpoint()
     {
+        _container?.Measure();
         if (_report.Phase is RankPhase.Setup && _container is not null && File.Exists(Script.SetUp(_rank.Scratch)))
             _ = TryReport(_report with { Phase = RankPhase.Run, LogLength = _log.Length });
         if (_checkpoints?.Newest() is { } newest && newest != _report.Checkpoint)
@@ -320,6 +321,8 @@ internal sealed class RankRun : IDisposable
             detail = $"it used more memory than the {new Core.Units.Memory(_order.Memory)} that it had asked for";
             _log.Say($"Out of memory: {detail}.");
         }
+        if (_container?.Cpu > cpu) cpu = _container.Cpu;
+        if (_container?.PeakMemory > memory) memory = _container.PeakMemory;
         if (_group is not null)
         {
             if (_group.Cpu > cpu) cpu = _group.Cpu;

@@ -3,6 +3,7 @@ using System.Text;
 using Puces.Core.Contract;
 using Puces.Core.Fleet;
 using Puces.Runner.Attempt;
+using Puces.Runner.Limits;
 using Puces.Runner.Posix;
 
 namespace Puces.Runner.Containers;
@@ -76,6 +77,22 @@ internal sealed class Container(Engine engine, Box box, RankFolder rank, Func<bo
         if (_first == 0 && Look() is { IsRunning: true, Pid: > 0 } state && Processes.Bears(state.Pid, RankFolder.Mark + "=" + rank.Path)) _first = state.Pid;
         return _first != 0 && Processes.Find(_first) is { State: not 'Z' } first ? [first, .. Processes.Below(_first)] : null;
     }
+
+    /// <summary>Notes what it has used, for as long as it is there to be asked.</summary>
+    public void Measure()
+    {
+        if (!IsApart || _first == 0 && Inside() is null) return;
+        var (cpu, peak) = Cgroups.UseOf(_first);
+        // While it lives its control groups are there: of one that is gone what was read may be the node's.
+        if (!Processes.IsAlive(_first)) return;
+        if (cpu > Cpu) Cpu = cpu;
+        PeakMemory = Math.Max(PeakMemory, peak);
+    }
+
+    /// <summary>As it was last measured; zero for one that ended before.</summary>
+    public TimeSpan Cpu { get; private set; }
+
+    public long PeakMemory { get; private set; }
 
     /// <summary>Sends a signal to everything inside, or by way of the engine to its first process; SIGKILL, which ends it all, always that way.</summary>
     public bool Signal(int signal)

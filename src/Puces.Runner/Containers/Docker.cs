@@ -10,7 +10,7 @@ internal class Docker : Engine
     public override string Name => "docker";
     public override bool IsApart => true;
 
-    public override IReadOnlyList<string> Probe => [Name, "info", "--format", "{{.Driver}}"];
+    public override IReadOnlyList<string> Probe => [Name, "version", "--format", "{{.Server.Version}}"];
 
     public override IReadOnlyList<string> Has(Box box) => [Name, "image", "inspect", "--format", "{{.Id}}", box.Image];
 

@@ -212,6 +212,16 @@ public sealed class ContainerTests(PodmanStore podman) : RunnerSuite, IClassFixt
     }
 
     [Fact]
+    public void What_it_uses_is_counted_and_not_what_its_engine_does()
+    {
+        var agent = PodmanAgent();
+        Assert.SkipUnless(agent.Hello.Limits != "none", "this machine lets nobody make control groups here");
+        var verdict = agent.Run(In(Order(1, "x=$(head -c 40000000 /dev/zero | tr '\\0' x); i=0; while [ $i -lt 3000000 ]; do i=$((i+1)); done; sleep 3; echo ${#x}", enforce: true))).Verdict!;
+        Assert.True(verdict.Cpu > TimeSpan.FromSeconds(0.5), $"{verdict.Cpu}");
+        Assert.True(verdict.PeakMemory > 40_000_000, $"{verdict.PeakMemory}");
+    }
+
+    [Fact]
     public void One_that_takes_more_memory_than_it_asked_for_is_told_so()
     {
         var agent = PodmanAgent();
