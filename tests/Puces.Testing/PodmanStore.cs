@@ -12,7 +12,7 @@ public sealed class PodmanStore : IDisposable
     public const string Image = "localhost/puces/busybox:1";
 
     private const string BusyBox = "/bin/busybox";
-    private static readonly string[] Applets = ["cat", "echo", "env", "head", "id", "kill", "ls", "mkdir", "mv", "seq", "sh", "sleep", "touch", "tr"];
+    private static readonly string[] Applets = ["cat", "echo", "env", "head", "id", "kill", "ls", "mkdir", "mv", "readlink", "seq", "sh", "sleep", "touch", "tr"];
 
     private readonly string _folder = Directory.CreateTempSubdirectory("puces-podman-").FullName;
     private readonly string? _missing;

@@ -3,7 +3,6 @@ using System.Text.Json;
 using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Jobs;
-using Puces.Runner.Containers;
 using Puces.Runner.Health;
 using Puces.Runner.Limits;
 using Puces.Runner.Logs;
@@ -12,7 +11,7 @@ using Puces.Runner.Posix;
 namespace Puces.Runner.Attempt;
 
 /// <summary>The whole life of one rank, in a process of its own: it outlives the agent, and no other rank depends on it.</summary>
-internal sealed class RankRun : IDisposable
+internal sealed partial class RankRun : IDisposable
 {
     private const int SpareMs = 2000, WaitForRoomMs = 1000;
     private const int StoppedBeforeStart = 128 + Signals.Term;
@@ -28,10 +27,7 @@ internal sealed class RankRun : IDisposable
     private readonly Watch _watch;
     private Checkpoints? _checkpoints;
     private RankGroup? _group;
-    private Container? _container;
     private readonly KernelLog _kernel = new();
-    private bool _ranOutInside;
-    private string? _engineName;
 
     /// <summary>What the kernel has said since this rank began.</summary>
     private IReadOnlyList<string> Kernel => field ??= _kernel.Read();
@@ -126,49 +122,6 @@ internal sealed class RankRun : IDisposable
         return (RunPhase(_order.Run, RankPhase.Run, "run.sh", begun, variables), "run", null);
     }
 
-    /// <summary>Setup and run in one container. Its engine knows better than its program how that ended.</summary>
-    private (int ExitCode, string Phase, string? Refusal) RunContainer(Container container, DateTimeOffset begun)
-    {
-        var hasSetup = _order.Setup is { Length: > 0 };
-        Report(_report with { Phase = hasSetup ? RankPhase.Setup : RankPhase.Run, Started = begun, LogLength = _log.Length });
-        if (_watch.MustEnd()) return (StoppedBeforeStart, "setup", null);
-        _group?.Enter();
-        var launched = container.Start();
-        _group?.Leave();
-        if (launched.Problem is { } problem) return (0, "", problem);
-        _orders.Begin();
-        _watch.Container = container.IsApart ? container : null;
-        var exitCode = _watch.Until(launched.Pid, launched.Output, launched.Error, _order.Run.Script is not null);
-        var phase = hasSetup && !File.Exists(Script.SetUp(_rank.Scratch)) ? "setup" : "run";
-        if (!container.IsApart) return (exitCode, phase, null);
-        switch (container.Look())
-        {
-            case { HasBegun: true, IsRunning: false } state:
-                // Podman does not hear of it under control groups of version 1; the kernel names the container's own then.
-                _engineName = state.Id;
-                _ranOutInside = state.RanOutOfMemory || state.ExitCode != 0 && Kernel.Any(l => l.Contains("oom_memcg=", StringComparison.Ordinal) && l.Contains(state.Id, StringComparison.Ordinal));
-                return (state.ExitCode, phase, null);
-            case { HasBegun: false } state when _watch.Cause is null:
-                // What cannot be run is the job's own doing, with or without a container.
-                var words = state.Error.Length > 0 ? state.Error : _watch.LastError;
-                return words.Contains("executable file not found", StringComparison.Ordinal) ? (127, phase, null)
-                    : (0, "", $"{_order.Engine} could not start the container: {words}");
-            default: return (exitCode, phase, null);
-        }
-    }
-
-    /// <summary>Nothing is told before the container is gone: not even its end.</summary>
-    private void Remove(Container container)
-    {
-        for (var tries = 0; !container.Remove(); tries++)
-        {
-            if (tries == 0) _log.Say($"{_order.Engine} does not take the container away; it is asked again.");
-            Thread.Sleep(1000);
-        }
-        if (container.IsApart) Libc.AdoptOrphans();
-        Files.Empty(_rank.Scratch);
-    }
-
     /// <summary>Makes all ready for the user's code; the reason where that cannot be done. A full disk is waited for: it is not the job's fault.</summary>
     private string? Prepare()
     {
@@ -216,19 +169,6 @@ internal sealed class RankRun : IDisposable
         {
             return e.Message;
         }
-    }
-
-    /// <summary>Where the job names an image: never without it.</summary>
-    private string? MakeContainer()
-    {
-        if (_order.Image is null || _order.Engine == Engines.Inside) return null;
-        if (Engines.Named(_order.Engine) is null) return $"it needs a container engine ({Request.Engines}), and none works on this node";
-        Files.MakeFolder(_rank.Scratch);
-        Script.Write(_order, _rank.Scratch, _work);
-        _container ??= Container.Of(_order, _rank, _layout, _work, _checkpoints!.Folder, Variables(), () => _watch.MustEnd());
-        // What the engine leaves running for itself is not the job's, and not to be ended with it.
-        if (_container.IsApart) Libc.AdoptOrphans(false);
-        return _container.Make(_log.Say);
     }
 
     /// <summary>Ranks of one attempt that share this folder unpack once between them.</summary>
@@ -303,9 +243,7 @@ internal sealed class RankRun : IDisposable
 
     private void LookForCheckpoint()
     {
-        _container?.Measure();
-        if (_report.Phase is RankPhase.Setup && _container is not null && File.Exists(Script.SetUp(_rank.Scratch)))
-            _ = TryReport(_report with { Phase = RankPhase.Run, LogLength = _log.Length });
+        LookAtContainer();
         if (_checkpoints?.Newest() is { } newest && newest != _report.Checkpoint)
             _ = TryReport(_report with { Checkpoint = newest, LogLength = _log.Length });
     }

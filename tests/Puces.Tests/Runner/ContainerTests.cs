@@ -59,10 +59,34 @@ public sealed class ContainerTests(PodmanStore podman) : RunnerSuite, IClassFixt
         Assert.Equal((code, ExitCause.Exit), PodmanAgent().Run(In(Order(1, script))).Verdict is { } verdict ? (verdict.ExitCode, verdict.Cause) : default);
 
     [Fact]
-    public void A_command_that_the_image_lacks_is_the_jobs_own_failure()
+    public void It_stands_in_the_nodes_network_where_the_other_ranks_of_its_gang_find_it()
     {
         var agent = PodmanAgent();
-        Assert.Equal(127, agent.Run(In(Order(1, arguments: ["no-such-program"]))).Verdict!.ExitCode);
+        agent.Run(In(Order(1, "readlink /proc/self/ns/net; echo $MASTER_ADDR:$MASTER_PORT")));
+        Assert.Equal([new FileInfo("/proc/self/ns/net").LinkTarget!, "127.0.0.1:29500"], agent.Lines("1-1.0", 'o'));
+    }
+
+    [Theory]
+    [InlineData("no-such-program", 127)]
+    [InlineData("/no/such/program", 127)]
+    [InlineData("/etc/passwd", 126)]
+    public void A_command_that_cannot_be_run_is_the_jobs_own_failure(string program, int code)
+    {
+        var agent = PodmanAgent();
+        Assert.Equal(code, agent.Run(In(Order(1, arguments: [program]))).Verdict!.ExitCode);
+        Assert.Empty(podman.Containers);
+    }
+
+    [Fact]
+    public void One_whose_engine_lost_it_is_ended_and_costs_the_job_nothing()
+    {
+        var agent = PodmanAgent();
+        agent.Say(new ToNode.Start(In(Order(1, "echo ready; sleep 98766"))));
+        agent.UntilLogged("1-1.0", "ready");
+        Kill(Processes("podman start --attach puces-1-1.0").Single());
+        var report = agent.UntilOver("1-1.0");
+        Assert.Equal((RankPhase.Refused, "podman does not say how the container ended; its program did with exit code 137"), (report.Phase, report.Detail));
+        Assert.Empty(Processes("sleep 98766"));
         Assert.Empty(podman.Containers);
     }
 
