@@ -8,6 +8,8 @@
 #   slurm-local.sh token   DIR      a token for slurmrestd (REST=1)
 #   slurm-local.sh kill-controller  DIR    kill -9 slurmctld
 #   slurm-local.sh start-controller DIR    start it again, and wait until it answers
+#   slurm-local.sh cut     DIR NODE FOLDER take a node off the network: slurmd answers no more, and a shared folder is out of its sight;
+#                                          what runs there goes on. mend DIR NODE FOLDER puts it back
 #   slurm-local.sh down    DIR      stop every daemon by its recorded process id; the state stays
 #
 # Variables and their defaults: NODES=4 GPUS=4 CPUS=16 MEM=65536 (MiB) GPU_TYPE=fake
@@ -148,7 +150,8 @@ start_node() { # one slurmd per node name; -N needs a build with --enable-multip
   local n=$1
   [ -n "$(pid_of "slurmd.$n")" ] && return 0
   mkdir -p "$STATE/spool/$n"
-  "$BIN/slurmd" -N "$n" -f "$SLURM_CONF" -d "$BIN/slurmstepd"
+  # With mounts of its own, so that cut can take the shared folder from this node alone.
+  unshare --mount --propagation private "$BIN/slurmd" -N "$n" -f "$SLURM_CONF" -d "$BIN/slurmstepd"
 }
 
 start_controller() {
@@ -223,6 +226,8 @@ case $CMD in
   token) token ;;
   kill-controller) p=$(pid_of slurmctld) || die 'slurmctld does not run'; kill -9 "$p"; rm -f "$RUN/slurmctld.pid" ;;
   start-controller) start_controller ;;
+  cut) p=$(pid_of "slurmd.$3") || die "slurmd of $3 does not run"; nsenter --mount --target "$p" mount -t tmpfs cut "$4"; kill -STOP "$p" ;;
+  mend) p=$(pid_of "slurmd.$3") || die "slurmd of $3 does not run"; nsenter --mount --target "$p" umount "$4"; kill -CONT "$p" ;;
   down) down ;;
   *) usage ;;
 esac

@@ -127,10 +127,10 @@ public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
     /// <summary>The job once it is over.</summary>
     public Task<JobDetail> EndAsync(long job, CancellationToken ct) => UntilAsync(job, j => j.IsOver, ct);
 
-    /// <summary>All lines of the job's log, after it has ended whole.</summary>
-    public async Task<IReadOnlyList<LogLine>> LogAsync(long job, CancellationToken ct)
+    /// <summary>All lines of the job's log, after it has ended whole; or those that are there now.</summary>
+    public async Task<IReadOnlyList<LogLine>> LogAsync(long job, CancellationToken ct, bool isEnded = true)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"api/v1/jobs/{job}/logs?follow=true");
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"api/v1/jobs/{job}/logs?follow={(isEnded ? "true" : "false")}");
         request.Headers.Accept.Add(new("text/event-stream"));
         using var reply = await Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
         reply.EnsureSuccessStatusCode();

@@ -44,6 +44,11 @@ public sealed class SlurmCluster : IAsyncDisposable
 
     public Task StartControllerAsync(CancellationToken ct) => RunAsync("start-controller", ct);
 
+    /// <summary>Slurm hears no more of the node, and the node sees nothing of <see cref="Shared"/>: what runs there goes on.</summary>
+    public Task CutAsync(string node, CancellationToken ct) => RunAsync("cut", ct, node, Shared);
+
+    public Task MendAsync(string node, CancellationToken ct) => RunAsync("mend", ct, node, Shared);
+
     /// <summary>What one of Slurm's commands prints.</summary>
     public async Task<string> AskAsync(string command, CancellationToken ct)
     {
@@ -62,11 +67,11 @@ public sealed class SlurmCluster : IAsyncDisposable
         _guard.Dispose();
     }
 
-    private async Task RunAsync(string verb, CancellationToken ct)
+    private async Task RunAsync(string verb, CancellationToken ct, params string[] more)
     {
         // Into a file: what it leaves running would keep a pipe open.
         var log = Path.Combine(Folder, "script.log");
-        var start = new ProcessStartInfo("/bin/bash", ["-c", "\"$@\" >>\"$0\" 2>&1", log, Script!, verb, Folder]);
+        var start = new ProcessStartInfo("/bin/bash", ["-c", "\"$@\" >>\"$0\" 2>&1", log, Script!, verb, Folder, .. more]);
         foreach (var (name, value) in _environment) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         await process.WaitForExitAsync(ct);

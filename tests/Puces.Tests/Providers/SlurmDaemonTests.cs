@@ -16,12 +16,12 @@ public sealed class SlurmDaemonTests(SlurmFixture fixture) : IClassFixture<Slurm
 
     public ValueTask DisposeAsync() => _daemon.DisposeAsync();
 
-    private async Task<SlurmCluster> StartAsync()
+    private async Task<SlurmCluster> StartAsync(string? term = null)
     {
         var cluster = await fixture.StartAsync();
         _daemon.With("PUCES_RUNNER", NativeRunner.Path);
         await _daemon.StartAsync(Ct);
-        using var reply = await _daemon.Http.PutAsJsonAsync("api/v1/pools/jean", new SetPool(Provider: "slurm", Slurm: cluster.Pool().Slurm), ContractJson.Default.SetPool, Ct);
+        using var reply = await _daemon.Http.PutAsJsonAsync("api/v1/pools/jean", new SetPool(Provider: "slurm", Term: term, Slurm: cluster.Pool().Slurm), ContractJson.Default.SetPool, Ct);
         Assert.True(reply.IsSuccessStatusCode, await reply.Content.ReadAsStringAsync(Ct));
         return cluster;
     }
@@ -80,6 +80,32 @@ public sealed class SlurmDaemonTests(SlurmFixture fixture) : IClassFixture<Slurm
         }
         Directory.Delete(witness, recursive: true);
         await UntilEmptyAsync(cluster);
+    }
+
+    [Fact]
+    public async Task What_runs_on_a_node_that_slurm_has_lost_stops_by_itself_before_it_goes_on_elsewhere()
+    {
+        var cluster = await StartAsync(term: "20s");
+        var witness = Directory.CreateTempSubdirectory("puces-witness-").FullName;
+        var job = await SubmitAsync($"[ $PUCES_ATTEMPT = 1 ] || exit 0; while true; do date +%s >> {witness}/alive; sleep 0.5; done");
+        var first = await _daemon.UntilAsync(job.Id, j => j.State == "running", Ct);
+        var node = first.Attempts[0].Nodes[0].Split('/')[1].Split('.')[0];
+        await cluster.CutAsync(node, Ct);
+        try
+        {
+            var end = await _daemon.EndAsync(job.Id, Ct);
+            Assert.Equal(("succeeded", 2), (end.Job.State, end.Attempts.Count));
+            Assert.DoesNotContain($"/{node}.", end.Attempts[1].Nodes[0], StringComparison.Ordinal);
+            var alive = long.Parse((await File.ReadAllLinesAsync(witness + "/alive", Ct))[^1], System.Globalization.CultureInfo.InvariantCulture);
+            Assert.True(alive <= end.Attempts[1].Decided.ToUnixTimeSeconds(), "two attempts ran at once");
+        }
+        finally
+        {
+            await cluster.MendAsync(node, Ct);
+        }
+        await UntilEmptyAsync(cluster);
+        await UntilAsync(async () => (await cluster.AskAsync($"sinfo -h -n {node} -o %t", Ct)) == "idle");
+        Directory.Delete(witness, recursive: true);
     }
 
     /// <summary>Nothing of ours is left at Slurm: another test's daemon would not know of it.</summary>
