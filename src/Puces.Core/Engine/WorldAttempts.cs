@@ -135,6 +135,7 @@ public sealed partial class World
     private void Requeue(Job job, string reason, Batch batch)
     {
         var (by, isClosed) = ((job.State as JobState.Stopping)?.For, job.State is JobState.Stopping { Reason: StopReason.Closed });
+        if (job.Request.Avoid is not null && !CouldBeOn(job.Request)) Change(ref job, job.Request with { Avoid = null });
         var queued = new JobState.Queued(batch.Now, by is null && !isClosed ? batch.Now + job.Retry.After(job.Attempts) : null, LeftTo: by);
         job = Set(job with { State = queued }, batch);
         Wait(job, queued, batch.Now);

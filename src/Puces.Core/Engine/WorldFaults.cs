@@ -91,8 +91,8 @@ public sealed partial class World
         _claims.Remove(job.Id);
     }
 
-    /// <summary>Nodes have gone, or a person has taken one back: who avoids nodes and has nowhere else to go, or avoided that one, is let onto them again.</summary>
-    /// <param name="opened">The node that is taken back; null where nodes have gone.</param>
+    /// <summary>Nodes have gone or are closed for good, or a person has taken one back: who avoids nodes and has nowhere else to go, or avoided that one, is let onto them again.</summary>
+    /// <param name="opened">The node that is taken back; null where there are fewer.</param>
     private void Unavoid(string? opened, Batch batch)
     {
         foreach (var was in _jobs.Values.Where(j => j is { Request.Avoid: not null, State: JobState.Queued }).ToList())

@@ -67,12 +67,15 @@ public sealed partial class World
         }
         _turned = batch.Now;
         if (batch.Events.Count > told) NoteTurn(batch);
+        var isLess = false;
         foreach (var index in _grid.Turn(Clock(batch.Now)))
         {
             if (_holdings.Find(_grid.NodeAt(index).Id) is not { } node) continue;
             Set(node);
             batch.Nodes.Add(node.Id);
+            isLess |= _holdings.Uses[node.Id].Closed is { To: null };
         }
+        if (isLess) Unavoid(null, batch);
     }
 
     private static void NoteTurn(Batch batch) => batch.Add(new Change.NoteSet(TurnedNote, batch.Now.ToString("O", CultureInfo.InvariantCulture)));

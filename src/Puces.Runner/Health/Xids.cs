@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Puces.Core.Engine;
 
 namespace Puces.Runner.Health;
@@ -9,7 +8,7 @@ namespace Puces.Runner.Health;
 /// Which numbers mean the hardware is from the catalogue, https://docs.nvidia.com/deploy/xid-errors/. The others are mostly the program's
 /// own doing (13, 31, 43, 45 and 68: it faulted, or was ended), and are nobody's fault here.
 /// </summary>
-internal static partial class Xids
+internal static class Xids
 {
     private static readonly Dictionary<int, string> Hardware = new()
     {
@@ -39,9 +38,7 @@ internal static partial class Xids
         NodeFault? found = null;
         foreach (var line in lines)
         {
-            if (Xid().Match(line) is not { Success: true } match) continue;
-            var (bus, code) = (match.Groups["bus"].Value.ToLowerInvariant(), int.Parse(match.Groups["code"].ValueSpan, CultureInfo.InvariantCulture));
-            if (!Hardware.TryGetValue(code, out var meaning) || names.Count > 0 && !names.ContainsKey(bus)) continue;
+            if (Read(line) is not var (bus, code) || !Hardware.TryGetValue(code, out var meaning) || names.Count > 0 && !names.ContainsKey(bus)) continue;
             var kind = Array.IndexOf(Lost, code) >= 0 ? FaultKind.DeviceLost : FaultKind.DeviceError;
             var fault = new NodeFault(kind, $"Xid {code} on {names.GetValueOrDefault(bus, bus)}: {meaning}");
             if (found is null || kind is FaultKind.DeviceLost && found.Kind is not FaultKind.DeviceLost) found = fault;
@@ -49,7 +46,18 @@ internal static partial class Xids
         return found;
     }
 
-    // Some drivers say the function of the device too: 0000:3b:00.0.
-    [GeneratedRegex(@"NVRM: Xid \((?:PCI:)?(?<bus>[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2})(?:\.\d)?[^)]*\): (?<code>\d{1,4})\b", RegexOptions.CultureInvariant)]
-    private static partial Regex Xid();
+    /// <summary>The address and the number of a line such as <c>NVRM: Xid (PCI:0000:3b:00): 79, …</c>; some drivers say the function too, as in <c>0000:3b:00.0</c>.</summary>
+    private static (string Bus, int Code)? Read(string line)
+    {
+        const string begin = "NVRM: Xid (";
+        if (line.IndexOf(begin, StringComparison.Ordinal) is not (>= 0 and var at)) return null;
+        var rest = line.AsSpan(at + begin.Length);
+        if (rest.IndexOf("): ") is not (> 0 and var close)) return null;
+        var bus = rest[..close];
+        var code = rest[(close + 3)..];
+        if (bus.StartsWith("PCI:")) bus = bus[4..];
+        if (bus.IndexOfAny('.', ' ') is > 0 and var end) bus = bus[..end];
+        if (code.IndexOfAnyExceptInRange('0', '9') is >= 0 and var digits) code = code[..digits];
+        return int.TryParse(code, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? (bus.ToString().ToLowerInvariant(), number) : null;
+    }
 }

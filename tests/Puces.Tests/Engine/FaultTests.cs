@@ -128,6 +128,18 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public void Who_avoids_a_node_is_let_back_when_all_others_are_drained()
+    {
+        var cluster = new Cluster().Node("p/a", 4).Node("p/b", 4);
+        var job = cluster.Submit(gpus: 4);
+        cluster.Submit(gpus: 4);
+        cluster.Runs(job).Exits(job, 0, cluster.Verdict(1) with { Fault = Ecc }).After(TimeSpan.FromHours(1));
+        Assert.Equal("queued", cluster[job].State.Word);
+        cluster.Close("p/b", TimeSpan.Zero, null);
+        Assert.Equal(("starting", "p/a"), (cluster[job].State.Word, cluster.Attempt(job).Nodes[0]));
+    }
+
+    [Fact]
     public void In_a_gang_the_rank_on_the_faulty_node_is_why_whoever_fell_first()
     {
         var job = _cluster.Submit(gpus: 4, nodes: 2);
