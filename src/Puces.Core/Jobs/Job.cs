@@ -11,6 +11,7 @@ namespace Puces.Core.Jobs;
 /// <param name="Gained">What that would have been longer on an H100; zero where it takes one model only.</param>
 /// <param name="Kin">The number of the first of the jobs that it came together with.</param>
 /// <param name="Preemptions">Attempts that were stopped for another job, or because a node closed.</param>
+/// <param name="Faulty">Nodes that failed it, each once, in the order in which they did; null for none.</param>
 /// <param name="Refusals">The last attempts, as many as were refused one after the other.</param>
 public sealed record Job(
     JobId Id, string Name, string Project, string Owner, int Priority, Request Request, Retry Retry,
@@ -22,7 +23,8 @@ public sealed record Job(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] int Preemptions = 0,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Kin = 0,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Gained = default,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] Preference Prefer = Preference.Soonest)
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] Preference Prefer = Preference.Soonest,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Faulty = null)
 {
     public AttemptId Attempt => new(Id, Attempts);
 }
