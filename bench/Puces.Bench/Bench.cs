@@ -12,6 +12,16 @@ internal sealed class Bench(Options options, Report report) : IAsyncDisposable
     /// <summary>A count, made small for a quick run.</summary>
     public int Count(int count, int least = 2) => options.IsQuick ? Math.Max(least, count / 50) : count;
 
+    /// <summary>The head of a report that stands for itself.</summary>
+    public void Begin(string title)
+    {
+        report.Line(title);
+        report.Line();
+        report.Line($"date      {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {Machine.Load}");
+        report.Line($"machine   {Machine.Describe()}");
+        report.Line($"command   {options.Command}");
+    }
+
     /// <summary>Slurm, with no jobs at all; null without it.</summary>
     public async Task<SlurmSystem?> SlurmAsync()
     {

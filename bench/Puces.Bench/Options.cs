@@ -19,6 +19,8 @@ internal sealed record Options(IReadOnlyList<string> Names, string Folder, strin
           passes             what a single pass of the scheduler costs
           waiting            how long jobs of public traces wait under each policy
           behaviour          one mix of jobs, run by a real Slurm and by a real pucesd
+          slurm-pool         a job, and 500, on a real Slurm: through Puces, and by sbatch
+          hosts              a hundred hosts: what they cost, a gang on 64, and how soon a dead one is noticed
           --out FILE         put the report into a file too
           --dir DIR          data of both systems, on a disk and not in memory (default /var/tmp/puces-bench-PID, deleted at the end)
           --bin DIR          where puces, pucesd and puces-runner are (default: what ./puces has built)

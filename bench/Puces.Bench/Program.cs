@@ -18,6 +18,7 @@ public static class Program
     private static readonly IReadOnlyList<(string Name, Func<Bench, Task> Take)> Alone =
     [
         ("replay-speed", ReplaySpeed.TakeAsync), ("passes", ReplaySpeed.TakePassesAsync), ("waiting", WaitingTime.TakeAsync), ("behaviour", Behaviour.TakeAsync),
+        ("slurm-pool", SlurmPoolTime.TakeAsync), ("hosts", HostsCost.TakeAsync),
     ];
 
     public static async Task<int> Main(string[] arguments)

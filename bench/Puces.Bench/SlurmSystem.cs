@@ -22,6 +22,11 @@ internal sealed partial class SlurmSystem(string folder) : IAsyncDisposable
     /// <summary>Milliseconds of all daemons, steps, jobs, and the commands that <see cref="RunAsync"/> calls.</summary>
     public double Cpu => _group.Used;
 
+    public string Config => Path.Combine(folder, "etc", "slurm.conf");
+
+    /// <summary>A folder that all of it sees.</summary>
+    public string Shared => Path.Combine(folder, "puces");
+
     /// <summary>Starts it, or begins again where jobs may be left.</summary>
     public async Task EmptyAsync()
     {
@@ -67,6 +72,8 @@ internal sealed partial class SlurmSystem(string folder) : IAsyncDisposable
     }
 
     public Task UntilEndedAsync(int count) => Shell.UntilAsync(() => Task.FromResult(Ended() >= count), $"{count} jobs of Slurm's have ended", pace: 50);
+
+    public Task UntilIdleAsync() => Shell.UntilAsync(async () => (await Shell.RunAsync(["squeue", "-h", "-o", "%i"], _variables)).Trim().Length == 0, "Slurm is idle", pace: 50);
 
     public int PidOf(string daemon) => int.Parse(File.ReadAllText(Path.Combine(folder, "run", daemon + ".pid")).AsSpan().Trim(), CultureInfo.InvariantCulture);
 

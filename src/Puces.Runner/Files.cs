@@ -51,6 +51,19 @@ internal static class Files
         Directory.CreateDirectory(path);
     }
 
+    /// <summary>Deletes what lies in a folder, if there is one, and the folder.</summary>
+    public static void Empty(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What is left is taken away with the folder around it.
+        }
+    }
+
     /// <summary>Who waits at the named pipe hears the line; where nobody does, or it is full, nothing happens.</summary>
     public static bool Ring(string fifo, ReadOnlySpan<byte> line)
     {

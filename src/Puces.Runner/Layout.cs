@@ -21,6 +21,8 @@ internal sealed class Layout(string root, string blobs)
 
     /// <summary>Says why nothing starts here any more, where that is so: the machine was given back.</summary>
     public string Over => Path.Combine(root, "over");
+    /// <summary>Images, for engines that keep each as a file.</summary>
+    public string Images => Path.Combine(root, "images");
     public string Errors => Path.Combine(root, "runner.log");
 
     public RankFolder Rank(string tag) => new(Path.Combine(Ranks, tag));
@@ -66,6 +68,10 @@ internal sealed class RankFolder(string path)
     public string Control => path + "/control";
     public string StopAsked => path + "/stop";
     public string Cgroups => path + "/cgroups";
+    /// <summary>Which engine runs its container, and what that is called; there from before it is made until after it is gone.</summary>
+    public string Container => path + "/container";
+    /// <summary>What its container sees of this folder.</summary>
+    public string Scratch => path + "/inside";
     public string Dropped => path + "/dropped";
 
     /// <summary>Whether an order lies here that has not been carried out to its end.</summary>

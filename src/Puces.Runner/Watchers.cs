@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Puces.Runner.Containers;
 using Puces.Runner.Limits;
 using Puces.Runner.Posix;
 
@@ -54,7 +55,7 @@ internal static class Watchers
     {
         var left = Processes.Bearing(RankFolder.Mark + "=" + rank.Path);
         Processes.Signal(left, Signals.Kill);
-        var isClear = left.Count == 0;
+        var isClear = left.Count == 0 && Container.Clear(rank);
         if (!File.Exists(rank.Cgroups)) return isClear;
         foreach (var folder in File.ReadAllLines(rank.Cgroups)) isClear &= RankGroup.Clear(folder);
         return isClear;

@@ -27,11 +27,7 @@ internal static class Behaviour
         var report = bench.Report;
         var count = bench.Count(200, 8);
         var jobs = Mix(count);
-        report.Line("Behaviour: one mix of jobs on a real Slurm and on a real pucesd");
-        report.Line();
-        report.Line($"date      {DateTime.UtcNow:yyyy-MM-dd HH:mm} UTC, load {Machine.Load}");
-        report.Line($"machine   {Machine.Describe()}");
-        report.Line($"command   {bench.Options.Command}");
+        bench.Begin("Behaviour: one mix of jobs on a real Slurm and on a real pucesd");
         report.Line($"mix       {count} jobs from one seed, submitted one by one over {jobs[^1].Submit.TotalSeconds:0} s, {jobs.Sum(j => j.Gang * j.Seconds) / (Nodes * DevicesOfNode):0} s of work for {Nodes} nodes of {DevicesOfNode} pretended devices:");
         report.Line($"          {jobs.Count(j => j.Gang == 1)} ask for 1 device, {jobs.Count(j => j.Gang == 2)} for 2, {jobs.Count(j => j is { Nodes: 1, Devices: 4 })} for a node, {jobs.Count(j => j.Nodes > 1)} for two nodes; they sleep {jobs.Min(j => j.Seconds):0.0} to {jobs.Max(j => j.Seconds):0.0} s");
         report.Line($"told      the same to both: {jobs.Count(j => j.Priority > 0)} have a higher priority; {jobs.Count(j => j.HasLimit)} a limit of one minute, Slurm's least; nobody may be stopped for another; nobody says");

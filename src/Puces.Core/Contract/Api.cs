@@ -120,10 +120,11 @@ public sealed record LeaseView(string Id, long Job, string State, string? Reason
 /// <param name="FreeParts">What is left of each device that jobs hold in parts, such as 0.5; null where none is.</param>
 /// <param name="Closed">Until when it is closed, and why, such as <c>until Tue 24 Nov 12:00 UTC: new switch</c>; null where it is not.</param>
 /// <param name="Place">Where it stands, such as <c>dc1/row2/rack7</c>; null where nobody said.</param>
+/// <param name="Engine">What it runs containers with: <c>docker</c>, <c>podman</c>, <c>apptainer</c>, <c>enroot</c>, or <c>inside</c> where it is one; null where it cannot.</param>
 public sealed record NodeView(
     string Id, bool IsUp, bool IsVirtual, string Models, int Devices, int FreeDevices, double Cpus, double FreeCpus,
     long Memory, long FreeMemory, IReadOnlyList<long> Jobs, string? Problem = null, string? Closed = null, string? Place = null,
-    IReadOnlyList<double>? FreeParts = null);
+    IReadOnlyList<double>? FreeParts = null, string? Engine = null);
 
 /// <summary>A time in which a pool, or a node of it, is closed.</summary>
 /// <param name="Text">All of it in words, with what it takes away.</param>

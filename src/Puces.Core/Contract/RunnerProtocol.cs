@@ -57,9 +57,13 @@ public abstract record FromNode
     /// <param name="MilliCpus">What the node found of itself.</param>
     /// <param name="Limits"><c>cgroup1</c>, <c>cgroup2</c> or <c>none</c>: how CPU and memory limits are kept.</param>
     /// <param name="Address">Where other nodes reach it: what it was told, or where this connection came in; null where neither is known.</param>
+    /// <param name="Engine">
+    /// The container engine that works there: <c>docker</c>, <c>podman</c>, <c>apptainer</c>, <c>enroot</c>; <c>inside</c> where the runner stands
+    /// in the job's image already; null where none does.
+    /// </param>
     public sealed record Hello(
         string Version, IReadOnlyList<Device> Devices, int MilliCpus, long Memory, string Limits, IReadOnlyList<RankReport> Ranks,
-        string? Address = null) : FromNode;
+        string? Address = null, string? Engine = null) : FromNode;
 
     /// <summary>A rank has changed.</summary>
     public sealed record Report(RankReport Rank) : FromNode;
@@ -134,13 +138,16 @@ public sealed record RankReport(
 /// A checkpoint that an earlier attempt wrote on another node: SHA-256 of the packed folder or file, which is unpacked where the job saves
 /// itself unless it is there; null for none.
 /// </param>
+/// <param name="Image">The container image to run in; null for none.</param>
+/// <param name="Engine">The node's engine, as its hello had it; null where it has none.</param>
 /// <param name="LogLimit">Bytes of log kept on the node; the oldest after the first segment are dropped beyond.</param>
 public sealed record RankOrder(
     JobId Job, int Number, int Rank, string JobName, string Project, IReadOnlyList<string> Hosts, int MasterPort,
     RunCommand Run, string? Setup, string? Workdir, IReadOnlyDictionary<string, string> Mounts,
     IReadOnlyDictionary<string, string> Env, IReadOnlyDictionary<string, string> Secrets,
     IReadOnlyList<Device> Devices, int MilliCpus, long Memory, bool EnforceLimits,
-    CheckpointSpec Checkpoint, TimeSpan? Limit, TimeSpan? Term, long LogLimit, int? GpuShare = null, PackedCheckpoint? Restore = null)
+    CheckpointSpec Checkpoint, TimeSpan? Limit, TimeSpan? Term, long LogLimit, int? GpuShare = null, PackedCheckpoint? Restore = null,
+    string? Image = null, string? Engine = null)
 {
     public string Tag => $"{Job}-{Number}.{Rank}";
 }

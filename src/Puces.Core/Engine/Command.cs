@@ -106,8 +106,27 @@ public readonly record struct IdempotencyKey(UInt128 Key, long Body);
 /// <param name="Cause">What ended it.</param>
 /// <param name="Phase"><c>setup</c> or <c>run</c>.</param>
 /// <param name="Cpu">CPU time of all its processes.</param>
+/// <param name="Fault">What was wrong with the node when it ended badly; null where nothing was found.</param>
 public sealed record Verdict(
-    int ExitCode, ExitCause Cause, string Phase, DateTimeOffset Started, DateTimeOffset Ended, TimeSpan Cpu, long PeakMemory, string? Detail = null);
+    int ExitCode, ExitCause Cause, string Phase, DateTimeOffset Started, DateTimeOffset Ended, TimeSpan Cpu, long PeakMemory, string? Detail = null,
+    NodeFault? Fault = null);
+
+/// <summary>Something wrong with a node, found when a rank on it had ended badly.</summary>
+/// <param name="Text">The evidence, such as <c>Xid 79 on GPU-1a2b: GPU has fallen off the bus</c>.</param>
+public sealed record NodeFault(FaultKind Kind, string Text);
+
+/// <summary>What is wrong with a node.</summary>
+public enum FaultKind
+{
+    /// <summary>A device reports an error of its hardware, such as uncorrected memory.</summary>
+    DeviceError,
+    /// <summary>A device is not there any more, or does not answer: certain, and nothing that runs there next can do without it.</summary>
+    DeviceLost,
+    /// <summary>The node had no memory left, and ended a rank that was within its own.</summary>
+    HostMemory,
+    /// <summary>The node's disk is full.</summary>
+    DiskFull,
+}
 
 /// <summary>What ended a rank.</summary>
 public enum ExitCause

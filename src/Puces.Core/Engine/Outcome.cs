@@ -39,7 +39,7 @@ public abstract record Change
 
 /// <summary>One line of the feed: what people want to know. Append-only.</summary>
 /// <param name="Seq">Counts from 1 without gaps.</param>
-/// <param name="Kind">submitted, started, running, ended, requeued, cancelling, node-up, node-down, node-gone, checkpoint, preempted, project, window, closed, opened, refused, lease-over.</param>
+/// <param name="Kind">submitted, started, running, ended, requeued, cancelling, node-up, node-down, node-gone, checkpoint, preempted, project, window, closed, opened, refused, lease-over, fault, drained.</param>
 public sealed record FeedEvent(long Seq, DateTimeOffset At, string Kind, string Text, JobId? Job = null, string? Project = null);
 
 /// <summary>What must now be done outside. Each may be done again without harm.</summary>

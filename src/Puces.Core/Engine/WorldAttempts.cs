@@ -85,7 +85,8 @@ public sealed partial class World
         var verdicts = live.Ranks.Where(r => r.Verdict is not null).Select(r => r.Verdict!).ToList();
         var started = live.Record.Started ?? (verdicts.Count > 0 ? verdicts.Min(v => v.Started) : null);
         var code = first?.Verdict?.ExitCode ?? (first is null ? 0 : 1);
-        var reason = first is null ? null : Why(first);
+        var faulty = first is null ? null : FaultyOf(live);
+        var reason = first is null ? null : faulty is null ? Why(first) : $"{faulty.Node} failed it: {faulty.Verdict!.Fault!.Text}";
         batch.Set(live.Record with
         {
             Started = started,
@@ -97,7 +98,8 @@ public sealed partial class World
         });
         var claim = _claims[job.Id];
         var worked = started is { } began ? batch.Now - began : TimeSpan.Zero;
-        if (first is not null && job.State is not JobState.Stopping { Reason: StopReason.Cancelled } && Again(ref job, first))
+        var isBlamed = faulty is not null && Blame(ref job, faulty, batch);
+        if (first is not null && job.State is not JobState.Stopping { Reason: StopReason.Cancelled } && Again(ref job, first, isBlamed))
         {
             job = job with { Worked = job.Worked + live.Record.Kept(worked) };
             _scheduler.Leave(claim, job.Worked);
@@ -112,9 +114,11 @@ public sealed partial class World
     }
 
     /// <summary>Whether the job is tried again after this rank's end; it is given what the end costs it.</summary>
-    private static bool Again(ref Job job, LiveAttempt.Rank first)
+    /// <param name="isBlamed">It was the node's fault.</param>
+    private static bool Again(ref Job job, LiveAttempt.Rank first, bool isBlamed)
     {
         job = job with { Refusals = first.IsRefused ? job.Refusals + 1 : 0 };
+        if (isBlamed) return true;
         switch (first.Verdict)
         {
             case null when first.IsRefused: return job.Refusals < RefusalLimit;
@@ -131,6 +135,7 @@ public sealed partial class World
     private void Requeue(Job job, string reason, Batch batch)
     {
         var (by, isClosed) = ((job.State as JobState.Stopping)?.For, job.State is JobState.Stopping { Reason: StopReason.Closed });
+        if (job.Request.Avoid is not null && !CouldBeOn(job.Request)) Change(ref job, job.Request with { Avoid = null });
         var queued = new JobState.Queued(batch.Now, by is null && !isClosed ? batch.Now + job.Retry.After(job.Attempts) : null, LeftTo: by);
         job = Set(job with { State = queued }, batch);
         Wait(job, queued, batch.Now);

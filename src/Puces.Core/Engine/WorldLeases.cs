@@ -126,6 +126,13 @@ public sealed partial class World
         if (here.Count < lease.Request.Nodes || lease.State is not LeaseState.Ready) return true;
         var job = _jobs.GetValueOrDefault(lease.Job);
         if (job?.State is not JobState.Queued { NotBefore: null }) Release(lease, batch);
+        else if (job.Request.InContainer && here.Values.FirstOrDefault(n => n.Engine is null) is { } bare)
+        {
+            // Its other nodes are most likely as this one: another lease would end the same way.
+            var why = $"{bare.Id} has no container engine ({Request.Engines})";
+            _refused[(lease.Pool, lease.Request.Kind, job.Request, job.Image)] = (1, batch.Now + LongestRest, why);
+            LeaseOver(lease, why, batch);
+        }
         else if (PartsOf(lease, _claims[job.Id].Shape.Ways[lease.Alternative], here) is { } parts) Start(job, lease, here, parts, batch);
         else LeaseOver(lease, $"its nodes have other devices than were asked for: {Waiting.Models(here.Values.SelectMany(n => n.Devices))}", batch);
         return true;

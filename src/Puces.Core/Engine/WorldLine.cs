@@ -57,6 +57,7 @@ public sealed partial class World
         RecallProjects(notes);
         RecallWindows(notes);
         RecallLeases(notes);
+        RecallFaults(notes);
     }
 
     private void Note(Batch batch)

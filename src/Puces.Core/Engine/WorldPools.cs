@@ -76,6 +76,8 @@ public sealed partial class World
             _grid.Remove(node);
             batch.Nodes.Add(node);
         }
+        foreach (var node in _faults.Keys.Where(IsLeft).ToList()) ForgetFaults(node, batch);
+        Unavoid(null, batch);
         if (!_opening.TryGetValue(pool, out var opening)) _opening[pool] = opening = new(0);
         opening.Ask([.. left, .. (was?.NodeNames() ?? []).Concat(now?.NodeNames() ?? []).Select(n => $"{pool}/{n}").Where(IsLeft)]);
         return null;
@@ -111,6 +113,7 @@ public sealed partial class World
         _grid.Remove(node);
         batch.Nodes.Add(node);
         batch.Say("node-gone", $"{node} has left its pool");
+        ForgetFaults(node, batch);
         foreach (var job in jobs)
         {
             var attempt = _jobs[job].Attempt;
@@ -118,5 +121,6 @@ public sealed partial class World
             for (var i = 0; i < ranks.Length; i++)
                 if (ranks[i].Node == node) RankOver(attempt, i, node, r => r.Evidence = "the node has left its pool", batch);
         }
+        Unavoid(null, batch);
     }
 }

@@ -24,7 +24,10 @@ public sealed partial class World
     {
         if (!_grid.Windows.TryGetValue(number, out var window)) return new(Error: $"there is no window {number}, or it is over");
         batch.Say("window", $"window {number} is removed: {window.Target} is not closed by it any more");
-        return new(Window: Keep(window with { Removed = batch.Now }, batch));
+        var removed = Keep(window with { Removed = batch.Now }, batch);
+        // Whoever takes a node back has looked at it.
+        if (window.Node is { } node) Unavoid(node, batch);
+        return new(Window: removed);
     }
 
     private Window Keep(Window window, Batch batch)
@@ -64,12 +67,15 @@ public sealed partial class World
         }
         _turned = batch.Now;
         if (batch.Events.Count > told) NoteTurn(batch);
+        var isLess = false;
         foreach (var index in _grid.Turn(Clock(batch.Now)))
         {
             if (_holdings.Find(_grid.NodeAt(index).Id) is not { } node) continue;
             Set(node);
             batch.Nodes.Add(node.Id);
+            isLess |= _holdings.Uses[node.Id].Closed is { To: null };
         }
+        if (isLess) Unavoid(null, batch);
     }
 
     private static void NoteTurn(Batch batch) => batch.Add(new Change.NoteSet(TurnedNote, batch.Now.ToString("O", CultureInfo.InvariantCulture)));

@@ -24,9 +24,10 @@ public sealed record Device(int Index, string Model, string Vendor, Memory Memor
 /// Where other nodes reach it, for the rendezvous of a gang; null where all ranks stand on one machine.
 /// </param>
 /// <param name="IsUp">False while it cannot be reached: nothing new starts there; what runs there is not taken for dead.</param>
+/// <param name="Engine">What it runs containers with, such as <c>podman</c>; null where it has nothing for that.</param>
 public sealed record Node(
     string Id, string Pool, IReadOnlyList<Device> Devices, int MilliCpus, Memory Memory, bool IsVirtual, bool IsUp, DateTimeOffset Since, string? Problem = null,
-    string? Place = null, string? Address = null);
+    string? Place = null, string? Address = null, string? Engine = null);
 
 /// <summary>The devices, CPUs and memory of one node that an attempt holds.</summary>
 /// <param name="OfDevice">Thousandths of its one device, the rest of which others may hold; zero where devices are held whole.</param>

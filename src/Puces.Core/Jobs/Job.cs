@@ -12,6 +12,7 @@ namespace Puces.Core.Jobs;
 /// <param name="Kin">The number of the first of the jobs that it came together with.</param>
 /// <param name="Preemptions">Attempts that were stopped for another job, or because a node closed.</param>
 /// <param name="Image">What it runs in, where that is a container; null for what its pool has.</param>
+/// <param name="Faulty">Nodes that failed it, each once, in the order in which they did; null for none.</param>
 /// <param name="Refusals">The last attempts, as many as were refused one after the other.</param>
 public sealed record Job(
     JobId Id, string Name, string Project, string Owner, int Priority, Request Request, Retry Retry,
@@ -24,6 +25,7 @@ public sealed record Job(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] long Kin = 0,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] TimeSpan Gained = default,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] Preference Prefer = Preference.Soonest,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Faulty = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] string? Image = null)
 {
     public AttemptId Attempt => new(Id, Attempts);

@@ -97,7 +97,7 @@ public static class JobFields
         "How the job saves itself, so that a later attempt goes on from there.",
         "path, signal, grace and every", """{"signal":"USR1","grace":"2m"}""", """{"$ref":"#/$defs/checkpoint"}""", "checkpoints", "checkpointing", "ckpt");
     public static readonly JobField Image = new("image",
-        "Container image to run in.",
+        "Container image to run in, by the engine that the node has: Docker, Podman, Apptainer or Enroot.",
         "the name of an image", "\"nvcr.io/nvidia/pytorch:25.06-py3\"", """{"type":"string","pattern":"^\\S+$"}""", "container", "docker", "image_id");
     public static readonly JobField Setup = new("setup",
         "Shell script that prepares the work directory, run on each node before 'run'.",

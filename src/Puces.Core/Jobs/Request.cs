@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Puces.Core.Units;
 
 namespace Puces.Core.Jobs;
@@ -8,15 +9,23 @@ namespace Puces.Core.Jobs;
 /// <param name="MilliCpus">Thousandths of a CPU per node; zero takes the node's portion for the devices where it is free, and at least one for each.</param>
 /// <param name="Memory">Main memory per node; zero for none in particular.</param>
 /// <param name="Where">Pools that may serve it; empty for all.</param>
-public sealed record Request(IReadOnlyList<GpuRequest> Gpus, int Nodes, int MilliCpus, Memory Memory, IReadOnlyList<string> Where)
+/// <param name="InContainer">It names an image: its nodes need a container engine.</param>
+/// <param name="Avoid">Nodes that have failed it, and that it shall not be given again; null for none.</param>
+public sealed record Request(
+    IReadOnlyList<GpuRequest> Gpus, int Nodes, int MilliCpus, Memory Memory, IReadOnlyList<string> Where,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool InContainer = false,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<string>? Avoid = null)
 {
+    /// <summary>The engines that can run an image, for people.</summary>
+    public const string Engines = "Docker, Podman, Apptainer or Enroot";
+
     public static Request Of(JobSpec spec) => new(
-        spec.Gpus ?? [], spec.Nodes, spec.Cpus is { } cpus ? (int)Math.Round(cpus * 1000) : 0, spec.Memory ?? default, spec.Where ?? []);
+        spec.Gpus ?? [], spec.Nodes, spec.Cpus is { } cpus ? (int)Math.Round(cpus * 1000) : 0, spec.Memory ?? default, spec.Where ?? [], spec.Image is not null);
 
     public bool Equals(Request? other) =>
         ReferenceEquals(this, other)
-        || other is not null && Nodes == other.Nodes && MilliCpus == other.MilliCpus && Memory == other.Memory
-        && Where.SequenceEqual(other.Where) && Gpus.Count == other.Gpus.Count
+        || other is not null && Nodes == other.Nodes && InContainer == other.InContainer && MilliCpus == other.MilliCpus && Memory == other.Memory
+        && Where.SequenceEqual(other.Where) && (Avoid ?? []).SequenceEqual(other.Avoid ?? []) && Gpus.Count == other.Gpus.Count
         && Gpus.Zip(other.Gpus).All(p => Same(p.First, p.Second));
 
     public override int GetHashCode() => HashCode.Combine(

@@ -25,7 +25,8 @@ public static class HistoryTrace
             string.Join('|', request.Gpus.Select(g => g.Name).OfType<string>().Distinct()), job.Project, job.Owner, job.Name, job.State,
             request.MilliCpus * request.Nodes, new(request.Memory.Bytes * request.Nodes))
         {
-            Request = request,
+            // Its nodes are numbers: what runs containers there is not asked.
+            Request = request with { InContainer = false },
             Priority = spec.Priority,
             CanYield = spec.Checkpoint is not null,
             Limit = spec.Limit,

@@ -33,9 +33,6 @@ public sealed class Claim
     /// <summary>The number of the first of those that it came together with, where that is known from before; zero where not.</summary>
     public long Kin { get; init; }
 
-    /// <summary>Names of nodes that it shall not be given.</summary>
-    public IReadOnlySet<string>? Avoid { get; set; }
-
     /// <summary>The work of its earlier attempts that was kept.</summary>
     public TimeSpan Worked { get; internal set; }
 

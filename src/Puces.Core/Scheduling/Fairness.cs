@@ -178,8 +178,8 @@ public sealed partial class Scheduler
     /// <param name="isFull">No other claim of its shape could either.</param>
     private Part[]? PlaceOf(Claim claim, TimeSpan now, out bool isFull)
     {
-        var terms = new Grid.Terms(claim.Avoid, UntilOf(claim, now));
-        isFull = claim.Avoid is null;
+        var terms = new Grid.Terms(UntilOf(claim, now));
+        isFull = true;
         foreach (var way in claim.Shape.Ways)
         {
             var parts = grid.Place(way, terms, policy.IsStrict);

@@ -96,7 +96,7 @@ public sealed partial class Grid
     {
         var empty = new Grid();
         // A way knows the kinds of nodes by their order.
-        foreach (var kind in _kinds) empty.Add(new Kind(kind.Index, kind.Pool, kind.Devices));
+        foreach (var kind in _kinds) empty.Add(new Kind(kind.Index, kind.Pool, kind.Devices, kind.HasEngine));
         foreach (var slot in _slots)
             if (!slot.IsGone) empty.Set(slot.IsClosed ? slot.Node with { IsUp = false } : slot.Node);
         return empty;
@@ -206,8 +206,8 @@ public sealed partial class Grid
     private Kind KindOf(Node node)
     {
         foreach (var kind in _kinds)
-            if (kind.Pool == node.Pool && (ReferenceEquals(kind.Devices, node.Devices) || Same(kind.Devices, node.Devices))) return kind;
-        Add(new Kind(_kinds.Count, node.Pool, node.Devices));
+            if (kind.Pool == node.Pool && kind.HasEngine == node.Engine is not null && (ReferenceEquals(kind.Devices, node.Devices) || Same(kind.Devices, node.Devices))) return kind;
+        Add(new Kind(_kinds.Count, node.Pool, node.Devices, node.Engine is not null));
         return _kinds[^1];
     }
 

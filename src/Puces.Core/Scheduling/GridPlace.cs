@@ -13,18 +13,17 @@ public sealed partial class Grid
     /// where the fewest devices stay free, then the lowest name. Nothing is held by this.
     /// </summary>
     /// <param name="restOnFreest">A gang's smaller part goes to the freest node instead of the tightest, as published simulators do.</param>
-    public IReadOnlyList<Part>? Place(Shape shape, IReadOnlySet<string>? avoid = null, bool restOnFreest = false)
+    public IReadOnlyList<Part>? Place(Shape shape, bool restOnFreest = false)
     {
         foreach (var way in shape.Ways)
-            if (Place(way, new(avoid), restOnFreest) is { } parts) return parts;
+            if (Place(way, new(), restOnFreest) is { } parts) return parts;
         return null;
     }
 
     /// <summary>What a claim asks of a node beside room on it.</summary>
-    /// <param name="Avoid">Names of nodes that it shall not be given; null for none.</param>
     /// <param name="Until">The node must not close before that.</param>
     /// <param name="IsWhole">The devices must be in one island.</param>
-    internal readonly record struct Terms(IReadOnlySet<string>? Avoid, TimeSpan Until = default, bool IsWhole = false);
+    internal readonly record struct Terms(TimeSpan Until = default, bool IsWhole = false);
 
     /// <summary>The last look passed a node over because it closes before the claim would be done with it.</summary>
     internal bool ClosesTooSoon { get; private set; }
@@ -197,7 +196,7 @@ public sealed partial class Grid
     {
         if (devices > 0 && BitOperations.PopCount(slot.Free & MaskOf(way, slot.Kind)) < devices
             || Least(way, devices, slot.Node) > slot.FreeMilliCpus || way.Memory.Bytes > slot.FreeMemory
-            || terms.Avoid is { } avoid && avoid.Contains(slot.Node.Id)
+            || Avoids(way, slot)
             || terms.IsWhole && !Islands.IsWhole(slot.Free & MaskOf(way, slot.Kind), devices, slot.Kind.Islands)) return false;
         if (slot.ClosesAt >= terms.Until) return true;
         ClosesTooSoon = true;
@@ -211,8 +210,10 @@ public sealed partial class Grid
 
     private bool Serves(Way way, Kind kind) => way is { Devices: 0, Share: 0 } ? Allows(way, kind) : MaskOf(way, kind) != 0;
 
+    private static bool Avoids(Way way, Slot slot) => way.Avoid is { } avoid && avoid.Contains(slot.Node.Id);
+
     private static bool Allows(Way way, Kind kind) =>
-        way.Where is not { Count: > 0 } pools || pools.Contains(kind.Pool, StringComparer.OrdinalIgnoreCase);
+        (!way.InContainer || kind.HasEngine) && (way.Where is not { Count: > 0 } pools || pools.Contains(kind.Pool, StringComparer.OrdinalIgnoreCase));
 
     private ulong MaskOf(Way way, Kind kind)
     {

@@ -10,14 +10,14 @@ public sealed partial class Grid
     /// <param name="until">They must not close before that.</param>
     public int CountFitting(Way way, int most = int.MaxValue, TimeSpan until = default)
     {
-        if (way.Share > 0) return PlaceShare(way, new(null, until)) is null ? 0 : 1;
+        if (way.Share > 0) return PlaceShare(way, new(until)) is null ? 0 : 1;
         var count = 0;
         foreach (var kind in _kinds)
         {
             if (MaskOf(way, kind) == 0 && way.Devices > 0) continue;
             for (var free = way.Devices; free <= kind.Devices.Count; free++)
                 for (var at = kind.With(free).From(0); at >= 0 && count < most; at = kind.With(free).From(at + 1))
-                    if (Fits(kind.Members[at], way, way.Devices, new(null, until))) count++;
+                    if (Fits(kind.Members[at], way, way.Devices, new(until))) count++;
         }
         return count;
     }
@@ -39,7 +39,7 @@ public sealed partial class Grid
     public bool CouldCarry(Way way, int node)
     {
         var slot = _slots[node];
-        return !slot.IsGone && !slot.IsClosedForGood && Allows(way, slot.Kind)
+        return !slot.IsGone && !slot.IsClosedForGood && Allows(way, slot.Kind) && !Avoids(way, slot)
             && BitOperations.PopCount(slot.Healthy & MaskOf(way, slot.Kind)) >= Math.Max(way.Devices, way.Share > 0 ? 1 : 0)
             && Least(way, way.Devices, slot.Node) <= slot.Node.MilliCpus && way.Memory.Bytes <= slot.Node.Memory.Bytes;
     }

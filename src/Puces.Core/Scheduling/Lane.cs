@@ -12,7 +12,7 @@ internal readonly record struct Mark(long Rank, long Number) : IComparable<Mark>
 }
 
 /// <summary>What the firsts of the groups of a lane have in common: all that tells whether they could be given anything.</summary>
-/// <param name="IsApart">They are due, have something reserved, or avoid nodes: each of them must be looked at for itself.</param>
+/// <param name="IsApart">They are due, or have something reserved: each of them must be looked at for itself.</param>
 internal readonly record struct LaneKey(Account? Account, Shape Shape, int Priority, bool CanYield, TimeSpan? Limit, bool IsApart);
 
 /// <summary>Groups whose firsts differ in nothing but their rank, in its order: where the first of them gets nothing, none of them does.</summary>

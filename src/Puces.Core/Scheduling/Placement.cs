@@ -52,7 +52,7 @@ public static class Placement
     private static readonly IReadOnlyList<GpuRequest?> NoGpu = [null];
 
     private static bool Allows(Request request, Node node) =>
-        request.Where.Count == 0 || request.Where.Contains(node.Pool, StringComparer.OrdinalIgnoreCase);
+        (!request.InContainer || node.Engine is not null) && request.Avoid?.Contains(node.Id) != true && (request.Where.Count == 0 || request.Where.Contains(node.Pool, StringComparer.OrdinalIgnoreCase));
 
     private static Share? Take(Request request, GpuRequest? gpu, NodeUse use)
     {

@@ -150,7 +150,7 @@ public sealed partial class Scheduler
     {
         if (_wanted == 0) return false;
         // Whether one that may be stopped is welcome depends on its shape alone.
-        var isLikeOthers = claim is { CanYield: true, Avoid: null } && claim.Shape.Ways[0].Devices > 0;
+        var isLikeOthers = claim.CanYield && claim.Shape.Ways[0].Devices > 0;
         if (isLikeOthers && !grid.HasWindows && IsSame(_unwelcome, claim.Shape)) return false;
         var isWelcome = false;
         foreach (var reservation in _reservations)

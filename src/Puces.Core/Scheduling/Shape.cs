@@ -29,9 +29,11 @@ public sealed class Shape
 /// <param name="MilliCpus">On each node; zero takes the node's portion for the devices.</param>
 /// <param name="Memory">Main memory on each node.</param>
 /// <param name="Where">Pools that may serve it; empty for all.</param>
+/// <param name="InContainer">Its nodes need a container engine.</param>
+/// <param name="Avoid">Nodes that shall not serve it; null for none.</param>
 public sealed record Way(
     GpuRequest? Gpu, int Nodes, int Devices, int Rest = 0, int Share = 0, int MilliCpus = 0, Memory Memory = default,
-    IReadOnlyList<string>? Where = null)
+    IReadOnlyList<string>? Where = null, bool InContainer = false, IReadOnlyList<string>? Avoid = null)
 {
     // For each kind of node by its index: the devices that will do. Filled by the grid when it first meets the kind.
     internal ulong[] Masks { get; set; } = [];

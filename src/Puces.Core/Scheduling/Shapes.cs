@@ -19,8 +19,8 @@ public sealed class Shapes
     {
         if (_byRequest.TryGetValue(request, out var shape)) return shape;
         IReadOnlyList<Way> ways = request.Gpus.Count == 0
-            ? [new(null, request.Nodes, 0, MilliCpus: request.MilliCpus, Memory: request.Memory, Where: request.Where)]
-            : [.. request.Gpus.Select(g => new Way(g, request.Nodes, g.Share > 0 ? 0 : g.Count, Share: g.Share, MilliCpus: request.MilliCpus, Memory: request.Memory, Where: request.Where))];
+            ? [new(null, request.Nodes, 0, MilliCpus: request.MilliCpus, Memory: request.Memory, Where: request.Where, InContainer: request.InContainer, Avoid: request.Avoid)]
+            : [.. request.Gpus.Select(g => new Way(g, request.Nodes, g.Share > 0 ? 0 : g.Count, Share: g.Share, MilliCpus: request.MilliCpus, Memory: request.Memory, Where: request.Where, InContainer: request.InContainer, Avoid: request.Avoid))];
         return _byRequest[request] = Add(ways);
     }
 

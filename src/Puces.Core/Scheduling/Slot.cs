@@ -56,7 +56,7 @@ internal sealed class Slot(int index, Node node, Kind kind)
     public int FreeCount => BitOperations.PopCount(Free);
 }
 
-/// <summary>Nodes of one pool with the same devices, in order of their names, by how many devices are free.</summary>
+/// <summary>Nodes of one pool with the same devices, all with a container engine or all without, in order of their names, by how many devices are free.</summary>
 internal sealed class Kind
 {
     private readonly List<Slot> _members = [];
@@ -65,9 +65,9 @@ internal sealed class Kind
     private readonly NodeSet[,] _byIsland;
     private readonly NodeSet _sharing = new(64);
 
-    public Kind(int index, string pool, IReadOnlyList<Device> devices)
+    public Kind(int index, string pool, IReadOnlyList<Device> devices, bool hasEngine)
     {
-        (Index, Pool, Devices) = (index, pool, devices);
+        (Index, Pool, Devices, HasEngine) = (index, pool, devices, hasEngine);
         _byFree = new NodeSet[devices.Count + 1];
         for (var i = 0; i < _byFree.Length; i++) _byFree[i] = new(64);
         Islands = Scheduling.Islands.Of(devices);
@@ -79,6 +79,8 @@ internal sealed class Kind
     public int Index { get; }
     public string Pool { get; }
     public IReadOnlyList<Device> Devices { get; }
+    /// <summary>They can run containers.</summary>
+    public bool HasEngine { get; }
     /// <summary>Devices that are joined by fast links, by the lowest; none where all are, or nobody knows.</summary>
     public IReadOnlyList<ulong> Islands { get; }
     public IReadOnlyList<Slot> Members => _members;
@@ -146,11 +148,12 @@ internal sealed class Kind
         }
     }
 
-    /// <summary>By pool, number of devices and what they are; no two kinds are alike in all of that.</summary>
+    /// <summary>By pool, number of devices, whether they can run containers, and what the devices are; no two kinds are alike in all of that.</summary>
     public static readonly Comparer<Kind> ByDevices = Comparer<Kind>.Create((a, b) =>
     {
         var order = string.CompareOrdinal(a.Pool, b.Pool);
         if (order == 0) order = a.Devices.Count.CompareTo(b.Devices.Count);
+        if (order == 0) order = a.HasEngine.CompareTo(b.HasEngine);
         for (var i = 0; order == 0 && i < a.Devices.Count; i++)
         {
             var (one, other) = (a.Devices[i], b.Devices[i]);

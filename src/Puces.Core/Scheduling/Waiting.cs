@@ -155,6 +155,10 @@ public static class Waiting
     private static string Impossible(Request request, IReadOnlyCollection<NodeUse> nodes, int able)
     {
         if (request.Nodes > 1 && able > 0) return $"needs {request.Nodes} nodes with {request with { Nodes = 1 }}; there {(able == 1 ? "is" : "are")} only {able}";
+        if (request.Avoid is { } avoid && nodes.Count(n => Placement.CouldFit(request with { Avoid = null }, n.Node)) >= request.Nodes)
+            return $"needs {request}; it avoids {string.Join(", ", avoid)}, where it failed for no fault of its own";
+        if (request.InContainer && nodes.Where(n => Placement.CouldFit(request with { Nodes = 1, InContainer = false }, n.Node)).Select(n => n.Node.Id).ToList() is { Count: > 0 } bare)
+            return $"needs a container engine ({Request.Engines}): none on {string.Join(", ", bare.Take(3))}{(bare.Count > 3 ? $" and {bare.Count - 3} more" : "")}";
         var pools = request.Where.Count > 0 ? " of " + string.Join(", ", request.Where) : "";
         var largest = nodes.MaxBy(n => (n.Node.Devices.Count, n.Node.MilliCpus))!.Node;
         var has = largest.Devices.Count == 0 ? "no accelerator" : Models(largest);

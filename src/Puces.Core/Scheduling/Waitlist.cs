@@ -158,7 +158,7 @@ internal sealed class Waitlist(IPolicy policy)
     /// <param name="was">Where its group stood: mostly it still does.</param>
     private Lane LaneOf(Claim head, Lane? was)
     {
-        var isApart = head.IsDue || head.Reserved is not null || head.Avoid is not null;
+        var isApart = head.IsDue || head.Reserved is not null;
         var key = new LaneKey(head.Account, head.Shape, head.Priority, head.CanYield, head.Limit, isApart);
         if (was is not null && was.Key == key) return was;
         if (_lanes.TryGetValue(key, out var lane)) return lane;

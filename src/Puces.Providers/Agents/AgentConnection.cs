@@ -13,7 +13,7 @@ public sealed record Pace(TimeSpan Ping, TimeSpan Patience)
     /// <param name="term">How long attempts go on unheard; null for ever.</param>
     public static Pace For(TimeSpan? term)
     {
-        var ping = TimeSpan.FromSeconds(Math.Clamp((term ?? TimeSpan.MaxValue).TotalSeconds / 12, 1, 10));
+        var ping = TimeSpan.FromSeconds(Math.Clamp((term ?? TimeSpan.MaxValue).TotalSeconds / 12, 1, 5));
         return new(ping, ping * 6);
     }
 }

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Puces.Core.Contract;
 using Puces.Runner.Attempt;
+using Puces.Runner.Containers;
 using Puces.Runner.Devices;
 using Puces.Runner.Limits;
 using Puces.Runner.Logs;
@@ -44,7 +45,7 @@ internal sealed class NodeAgent : IDisposable
         var nothing = Libc.Open("/dev/null", Libc.ReadWrite | Libc.CloseOnExec);
         var errors = Libc.Open(layout.Errors, Libc.WriteOnly | Libc.Create | Libc.Append | Libc.CloseOnExec);
         var (program, arguments) = Spawn.Self;
-        _watchers = new(program, arguments, layout.Blobs, Surroundings.Block(Surroundings.Base()), nothing, errors);
+        _watchers = new(program, arguments, layout.Blobs, Surroundings.Block(Surroundings.ForEngine()), nothing, errors);
     }
 
     public static int Serve(string root, string blobs)
@@ -87,7 +88,7 @@ internal sealed class NodeAgent : IDisposable
         _heardOf = Environment.TickCount64;
         _outbox.Say(new FromNode.Hello(
             Program.Version, FoundDevices.All(), Environment.ProcessorCount * 1000, Memory(), limits.Word,
-            [.. _ranks.Values.OrderBy(r => r.Folder.Tag, StringComparer.Ordinal).Select(r => r.Report with { LogLength = LogReader.Length(r.Folder.Path) })], Address()));
+            [.. _ranks.Values.OrderBy(r => r.Folder.Tag, StringComparer.Ordinal).Select(r => r.Report with { LogLength = LogReader.Length(r.Folder.Path) })], Address(), Engines.Find()));
     }
 
     /// <summary>What its provider says, or the address at which sshd took this connection: there the daemon's side of the network reaches it.</summary>

@@ -42,7 +42,8 @@ internal sealed class SpareFolders
     /// <summary>Takes back the folder of a rank that is over.</summary>
     public void TakeBack(RankFolder rank)
     {
-        if (_spare.Count >= Most)
+        // What was in a container could write there: nothing of it is used again.
+        if (_spare.Count >= Most || Directory.Exists(rank.Scratch))
         {
             Directory.Delete(rank.Path, recursive: true);
             return;

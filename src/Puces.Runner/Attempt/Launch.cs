@@ -26,7 +26,8 @@ internal static class Launch
         return Start(shell, [Path.GetFileName(shell), "-e", scriptPath], work, variables);
     }
 
-    private static Launched Start(string program, IReadOnlyList<string> arguments, string work, Dictionary<string, string> variables)
+    /// <summary>Starts a program that was found, without input.</summary>
+    public static Launched Start(string program, IReadOnlyList<string> arguments, string work, Dictionary<string, string> variables)
     {
         var (outputRead, outputWrite) = Libc.Pipe();
         var (errorRead, errorWrite) = Libc.Pipe();
@@ -43,7 +44,7 @@ internal static class Launch
     }
 
     /// <summary>As a shell looks for it, with the path that the process itself will see.</summary>
-    private static string? Find(string name, string work, string path)
+    public static string? Find(string name, string work, string path)
     {
         const int executable = 1;
         if (name.Contains('/', StringComparison.Ordinal)) return Path.Combine(work, name);

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Jobs;
+using Puces.Runner.Health;
 using Puces.Runner.Limits;
 using Puces.Runner.Logs;
 using Puces.Runner.Posix;
@@ -10,7 +11,7 @@ using Puces.Runner.Posix;
 namespace Puces.Runner.Attempt;
 
 /// <summary>The whole life of one rank, in a process of its own: it outlives the agent, and no other rank depends on it.</summary>
-internal sealed class RankRun : IDisposable
+internal sealed partial class RankRun : IDisposable
 {
     private const int SpareMs = 2000, WaitForRoomMs = 1000;
     private const int StoppedBeforeStart = 128 + Signals.Term;
@@ -26,6 +27,10 @@ internal sealed class RankRun : IDisposable
     private readonly Watch _watch;
     private Checkpoints? _checkpoints;
     private RankGroup? _group;
+    private readonly KernelLog _kernel = new();
+
+    /// <summary>What the kernel has said since this rank began.</summary>
+    private IReadOnlyList<string> Kernel => field ??= _kernel.Read();
     private RankReport _report;
 
     private RankRun(Layout layout, RankFolder rank, RankOrder order)
@@ -44,6 +49,7 @@ internal sealed class RankRun : IDisposable
     public void Dispose()
     {
         _log.Dispose();
+        _kernel.Dispose();
         _bell.Dispose();
         _orders.Dispose();
     }
@@ -87,26 +93,33 @@ internal sealed class RankRun : IDisposable
     private void Run()
     {
         _orders.Open();
-        if (Prepare() is { } refusal)
+        var refusal = Prepare();
+        if (refusal is not null)
         {
+            if (_container is not null) Remove(_container);
             Refuse(refusal);
             return;
         }
         var begun = DateTimeOffset.UtcNow;
         var (exitCode, phase) = (StoppedBeforeStart, "setup");
-        if (!_watch.MustEnd()) (exitCode, phase) = RunPhases(begun);
-        Finish(exitCode, phase, begun);
+        if (!_watch.MustEnd()) (exitCode, phase, refusal) = _container is null ? RunPhases(begun) : RunContainer(_container, begun);
+        if (_container is not null) Remove(_container);
+        if (refusal is not null) Refuse(refusal);
+        else Finish(exitCode, phase, begun);
     }
 
-    private (int ExitCode, string Phase) RunPhases(DateTimeOffset begun)
+    private Dictionary<string, string> Variables() =>
+        Surroundings.Of(_order, _rank, _work, _checkpoints!.Folder, _report.Checkpoint is { } name ? Path.Combine(_checkpoints.Folder, name) : null);
+
+    private (int ExitCode, string Phase, string? Refusal) RunPhases(DateTimeOffset begun)
     {
-        var variables = Surroundings.Of(_order, _rank, _work, _checkpoints!.Folder, _report.Checkpoint is { } name ? Path.Combine(_checkpoints.Folder, name) : null);
+        var variables = Variables();
         if (_order.Setup is { Length: > 0 } setup)
         {
             var exitCode = RunPhase(new(setup), RankPhase.Setup, "setup.sh", begun, variables);
-            if (exitCode != 0 || _watch.Cause is not null) return (exitCode, "setup");
+            if (exitCode != 0 || _watch.Cause is not null) return (exitCode, "setup", null);
         }
-        return (RunPhase(_order.Run, RankPhase.Run, "run.sh", begun, variables), "run");
+        return (RunPhase(_order.Run, RankPhase.Run, "run.sh", begun, variables), "run", null);
     }
 
     /// <summary>Makes all ready for the user's code; the reason where that cannot be done. A full disk is waited for: it is not the job's fault.</summary>
@@ -143,7 +156,8 @@ internal sealed class RankRun : IDisposable
             _checkpoints = new(_order, _work, _job);
             Restore();
             _report = _report with { Checkpoint = _checkpoints.Newest() };
-            if (_order.EnforceLimits && (_group = RankGroup.Make(_rank.Name, _order.Memory, _order.MilliCpus)) is not null)
+            if (MakeContainer() is { } refusal) return refusal;
+            if (_order.EnforceLimits && _container is not { IsApart: true } && (_group = RankGroup.Make(_rank.Name, _order.Memory, _order.MilliCpus)) is not null)
                 Files.TryWrite(_rank.Cgroups, Encoding.UTF8.GetBytes(string.Join('\n', _group.Folders)));
             return null;
         }
@@ -229,6 +243,7 @@ internal sealed class RankRun : IDisposable
 
     private void LookForCheckpoint()
     {
+        LookAtContainer();
         if (_checkpoints?.Newest() is { } newest && newest != _report.Checkpoint)
             _ = TryReport(_report with { Checkpoint = newest, LogLength = _log.Length });
     }
@@ -238,20 +253,24 @@ internal sealed class RankRun : IDisposable
         var cause = _watch.Cause ?? ExitCause.Exit;
         var detail = _watch.Reason;
         var (cpu, memory) = (_watch.Cpu, _watch.PeakMemory);
+        if (cause == ExitCause.Exit && exitCode != 0 && (_ranOutInside || _group?.RanOutOfMemory == true))
+        {
+            cause = ExitCause.OutOfMemory;
+            detail = $"it used more memory than the {new Core.Units.Memory(_order.Memory)} that it had asked for";
+            _log.Say($"Out of memory: {detail}.");
+        }
+        if (_container?.Cpu > cpu) cpu = _container.Cpu;
+        if (_container?.PeakMemory > memory) memory = _container.PeakMemory;
         if (_group is not null)
         {
-            if (cause == ExitCause.Exit && exitCode != 0 && _group.RanOutOfMemory)
-            {
-                cause = ExitCause.OutOfMemory;
-                detail = $"it used more memory than the {new Core.Units.Memory(_order.Memory)} that it had asked for";
-                _log.Say($"Out of memory: {detail}.");
-            }
             if (_group.Cpu > cpu) cpu = _group.Cpu;
             if (_group.PeakMemory > 0) memory = _group.PeakMemory;
             _group.Remove();
         }
+        var fault = exitCode != 0 && cause is ExitCause.Exit or ExitCause.Stopped ? Evidence.Find(_order, Kernel, _engineName ?? _rank.Name, exitCode, cause, _work) : null;
+        if (fault is not null) _log.Say($"The node is at fault: {fault.Text}.");
         _log.Flush();
-        var verdict = new Verdict(exitCode, cause, phase, begun, DateTimeOffset.UtcNow, cpu, memory, detail);
+        var verdict = new Verdict(exitCode, cause, phase, begun, DateTimeOffset.UtcNow, cpu, memory, detail, fault);
         Report(_report with { Phase = RankPhase.Ended, Verdict = verdict, Checkpoint = _checkpoints?.Newest(atEnd: true), Detail = detail }, isLast: true);
     }
 

@@ -1,6 +1,8 @@
 using System.Collections;
 using System.Globalization;
 using Puces.Core.Contract;
+using Puces.Core.Fleet;
+using Puces.Runner.Posix;
 
 namespace Puces.Runner.Attempt;
 
@@ -14,6 +16,21 @@ internal static class Surroundings
         "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "CUDA_HOME", "CUDA_PATH", "ROCM_PATH", "HIP_PATH", "ONEAPI_ROOT", "DOTNET_ROOT", "JAVA_HOME",
         "PUCES_SHARED", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     ];
+
+    // What container engines are configured by: for their own programs, and for no process of a user.
+    private static readonly string[] OfEngines = ["DOCKER_", "CONTAINER", "REGISTRY_AUTH_FILE", "APPTAINER_", "ENROOT_", "DBUS_SESSION_BUS_ADDRESS", "PUCES_ENGINES", "PUCES_IN_IMAGE", "PUCES_KERNEL_LOG"];
+
+    // What of the node's own holds in a container too. Where programs and libraries lie, its image says.
+    private static readonly HashSet<string> KeptInside = ["LANG", "LANGUAGE", "TZ", "TERM", "PUCES_SHARED", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+
+    /// <summary>The agent's own variables that a watcher and the engine of its container get.</summary>
+    public static Dictionary<string, string> ForEngine()
+    {
+        var all = Base();
+        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
+            if (Array.Exists(OfEngines, ((string)variable.Key).StartsWith)) all[(string)variable.Key] = (string?)variable.Value ?? "";
+        return all;
+    }
 
     /// <summary>The agent's own variables that a process may see.</summary>
     public static Dictionary<string, string> Base()
@@ -32,6 +49,23 @@ internal static class Surroundings
         kept.TryAdd("LANG", "C.UTF-8");
         kept["TERM"] = "dumb";
         return kept;
+    }
+
+    /// <summary>
+    /// What a rank is told in a container. Where the image's own user is not meant, a home directory that can be written to is the work
+    /// directory; and NVIDIA's devices go by names that do not change with how many of them are seen.
+    /// </summary>
+    /// <param name="devices">Real ones that it sees.</param>
+    public static Dictionary<string, string> Inside(Dictionary<string, string> outside, RankOrder order, string work, IReadOnlyList<Device> devices)
+    {
+        var given = Base();
+        var all = outside.Where(v => !given.ContainsKey(v.Key) || KeptInside.Contains(v.Key) || order.Env.ContainsKey(v.Key) || order.Secrets.ContainsKey(v.Key)).ToDictionary();
+        if (Libc.UserId() != 0) all.TryAdd("HOME", work);
+        var nvidia = string.Join(',', devices.Where(d => d.Vendor == "nvidia").Select(d => d.Uuid ?? Text(d.Index)));
+        if (nvidia.Length > 0) all["CUDA_VISIBLE_DEVICES"] = nvidia;
+        // NVIDIA's images ask for all devices by this, and where its runtime is the engine's usual one they would get them.
+        all["NVIDIA_VISIBLE_DEVICES"] = nvidia.Length > 0 ? nvidia : "void";
+        return all;
     }
 
     /// <summary>The whole environment of a rank. Puces' own words win over the user's.</summary>

@@ -1,5 +1,6 @@
 using Puces.Core.Engine;
 using Puces.Core.Jobs;
+using Puces.Runner.Containers;
 using Puces.Runner.Logs;
 using Puces.Runner.Posix;
 
@@ -12,7 +13,8 @@ namespace Puces.Runner.Attempt;
 internal sealed class Watch(Orders orders, LogWriter log, Bell bell, CheckpointSpec checkpoint, Action look)
 {
     private const int PartMs = 200, LookMs = 2000, QuickMs = 20;
-    private static readonly TimeSpan Lingering = TimeSpan.FromSeconds(1), Terminating = TimeSpan.FromSeconds(5), Killing = TimeSpan.FromMilliseconds(QuickMs);
+    private static readonly TimeSpan Lingering = TimeSpan.FromSeconds(1), Terminating = TimeSpan.FromSeconds(5), Killing = TimeSpan.FromMilliseconds(QuickMs),
+        KillingByEngine = TimeSpan.FromSeconds(1);
 
     private enum Stage { Running, Lingering, Grace, Terminating, Killing }
 
@@ -23,13 +25,19 @@ internal sealed class Watch(Orders orders, LogWriter log, Bell bell, CheckpointS
     private List<int> _asked = [];
     private Stage _stage;
     private long _deadline, _partAt, _lookAt, _askAt;
-    private int _main, _mainWatch, _exitCode;
+    private int _main, _leader, _mainWatch, _exitCode;
     private bool _mainEnded, _isShell;
 
     /// <summary>What is ending the rank from outside; null while nothing is.</summary>
     public ExitCause? Cause { get; private set; }
 
     public string? Reason { get; private set; }
+    /// <summary>The container whose streams are watched, where it is run by somebody else; null where all that runs is below this process.</summary>
+    public Container? Container { get; set; }
+
+    /// <summary>The last that was read of standard error.</summary>
+    public string LastError { get; private set; } = "";
+
     public TimeSpan Cpu { get; private set; }
     public long PeakMemory { get; private set; }
 
@@ -47,7 +55,7 @@ internal sealed class Watch(Orders orders, LogWriter log, Bell bell, CheckpointS
     /// <summary>The exit code of the process, once nothing of what it started is left. The pipes are its standard output and error.</summary>
     public int Until(int pid, int output, int error, bool isShell)
     {
-        (_main, _pipes[0], _pipes[1], _isShell) = (pid, output, error, isShell);
+        (_main, _leader, _pipes[0], _pipes[1], _isShell) = (pid, pid, output, error, isShell);
         (_stage, _mainEnded, _asked) = (Stage.Running, false, []);
         _mainWatch = Libc.WatchProcess(pid);
         var now = Environment.TickCount64;
@@ -81,6 +89,7 @@ internal sealed class Watch(Orders orders, LogWriter log, Bell bell, CheckpointS
         if (read > 0)
         {
             log.Take(stream, _buffer.AsSpan(0, read));
+            if (stream == 1 && Container is not null) LastError = System.Text.Encoding.UTF8.GetString(_buffer, 0, read).Trim();
             _partAt = Environment.TickCount64 + PartMs;
             return true;
         }
@@ -135,8 +144,10 @@ internal sealed class Watch(Orders orders, LogWriter log, Bell bell, CheckpointS
                 break;
             case Stage.Lingering or Stage.Terminating or Stage.Killing when now >= _deadline:
                 // Again and again: what is killed may have started something in the meantime.
-                Processes.Signal(Processes.Below(_self), Signals.Kill);
-                Enter(Stage.Killing, Killing);
+                if (Container is null) Processes.Signal(Processes.Below(_self), Signals.Kill);
+                // Where there is nothing to be killed, or the engine does not answer, its program need not be waited for.
+                else if (!Container.Signal(Signals.Kill)) _ = Libc.Kill(-_main, Signals.Kill);
+                Enter(Stage.Killing, Container is null ? Killing : KillingByEngine);
                 break;
         }
     }
@@ -145,9 +156,13 @@ internal sealed class Watch(Orders orders, LogWriter log, Bell bell, CheckpointS
 
     private void Terminate()
     {
-        var left = Processes.Below(_self);
-        Processes.Signal(left, Signals.Term);
-        Processes.Signal(left, Signals.Continue);
+        if (Container is not null) _ = Container.Signal(Signals.Term);
+        else
+        {
+            var left = Processes.Below(_self);
+            Processes.Signal(left, Signals.Term);
+            Processes.Signal(left, Signals.Continue);
+        }
         Enter(Stage.Terminating, Terminating);
     }
 
@@ -157,11 +172,17 @@ internal sealed class Watch(Orders orders, LogWriter log, Bell bell, CheckpointS
     /// </summary>
     private void AskForCheckpoint(bool isStop)
     {
-        var below = Processes.Below(_self);
+        if ((Container is null ? Processes.Below(_self) : Container.Inside()) is not { } below)
+        {
+            // Only the engine can see inside: it asks the first process, and whether that heard it its end tells.
+            _asked = Container!.Signal(_signal) ? [_main] : [];
+            return;
+        }
+        if (Container is not null) _leader = below[0].Pid;
         _asked = [.. below.Where(process => Processes.Catches(process.Pid, _signal)).Select(process => process.Pid)];
-        if (isStop && _isShell && _asked.Contains(_main)) _ = Libc.Kill(-_main, _signal);
+        if (isStop && _isShell && _asked.Contains(_leader)) _ = Libc.Kill(-_leader, _signal);
         foreach (var pid in _asked)
-            if (!isStop || !_isShell || !_asked.Contains(_main) || below.Find(p => p.Pid == pid).Session != _main) _ = Libc.Kill(pid, _signal);
+            if (!isStop || !_isShell || !_asked.Contains(_leader) || below.Find(p => p.Pid == pid).Session != _leader) _ = Libc.Kill(pid, _signal);
         if (!isStop && _asked.Count == 0) log.Say($"No process has a handler for {Signals.Name(_signal)}: no checkpoint was asked for.");
     }
 

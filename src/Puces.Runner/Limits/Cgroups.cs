@@ -36,6 +36,24 @@ internal sealed class Cgroups(CgroupKind kind, string memory, string cpu, string
         }
     }
 
+    /// <summary>What the control groups of another process have used: those of a container, by its first process. Zero where that cannot be read.</summary>
+    public static (TimeSpan Cpu, long PeakMemory) UseOf(int pid)
+    {
+        try
+        {
+            var (mounts, groups) = (File.ReadAllLines("/proc/self/mountinfo"), File.ReadAllLines($"/proc/{pid}/cgroup"));
+            if (Own(mounts, groups, "memory") is { } memory)
+                return (TimeSpan.FromMicroseconds(Own(mounts, groups, "cpuacct") is { } cpu ? ReadNumber(cpu + "/cpuacct.usage", "") / 1000 : 0), ReadNumber(memory + "/memory.max_usage_in_bytes", ""));
+            if (Array.Find(groups, g => g.StartsWith("0::", StringComparison.Ordinal)) is not { } one || Mounted(mounts, "cgroup2", null) is not { } mount) return default;
+            var own = Below(mount, one[3..]);
+            return (TimeSpan.FromMicroseconds(ReadNumber(own + "/cpu.stat", "usage_usec")), ReadNumber(own + "/memory.peak", ""));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return default;
+        }
+    }
+
     private static Cgroups? Version1(string[] mounts, string[] groups)
     {
         var memory = Own(mounts, groups, "memory");

@@ -77,6 +77,12 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "setsid", SetLastError = true)]
     public static partial int NewSession();
 
+    [LibraryImport("libc", EntryPoint = "getuid")]
+    public static partial int UserId();
+
+    [LibraryImport("libc", EntryPoint = "getgid")]
+    public static partial int GroupId();
+
     [LibraryImport("libc", EntryPoint = "getpid")]
     public static partial int ProcessId();
 
@@ -188,8 +194,8 @@ internal static unsafe partial class Libc
         return found;
     }
 
-    /// <summary>Orphans below this process become its children instead of init's.</summary>
-    public static void AdoptOrphans() => _ = ProcessControl(PrSetChildSubreaper, 1, 0, 0, 0);
+    /// <summary>Orphans below this process become its children instead of init's, or no longer do.</summary>
+    public static void AdoptOrphans(bool on = true) => _ = ProcessControl(PrSetChildSubreaper, on ? 1u : 0u, 0, 0, 0);
 
     /// <summary>A closed pipe is an error of the write, not the end of the process.</summary>
     public static void IgnoreBrokenPipes() => _ = SetSignal(Signals.Pipe, 1);

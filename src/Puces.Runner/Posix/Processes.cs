@@ -97,6 +97,9 @@ internal static class Processes
         }
     }
 
+    /// <summary>Whether the process was started with the variable.</summary>
+    public static bool Bears(int pid, string variable) => Bears(pid, System.Text.Encoding.UTF8.GetBytes(variable));
+
     private static bool Bears(int pid, byte[] wanted)
     {
         try

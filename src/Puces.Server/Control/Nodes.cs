@@ -286,7 +286,8 @@ public sealed partial class Nodes(
         var seen = _seen[node] = new(
             node, pool.Name, devices, pool.Cpus is { } cpus ? (int)(cpus * 1000) : hello.MilliCpus,
             pool.Memory ?? new Memory(hello.Memory), pool.IsVirtual, true, clock.GetUtcNow(),
-            Place: pool.Places?.GetValueOrDefault(node[(pool.Name.Length + 1)..]), Address: open.Machine?.Address ?? hello.Address);
+            // A pod is a container of the image that its job asks for.
+            Place: pool.Places?.GetValueOrDefault(node[(pool.Name.Length + 1)..]), Address: open.Machine?.Address ?? hello.Address, Engine: pool.Kubernetes is null ? hello.Engine : "pod");
         // Before the engine hears of them: a log that is on its way must not look settled.
         foreach (var rank in hello.Ranks)
             if (!logs.IsComplete(rank.Tag)) Send(node, rank.Tag, new ToNode.Follow(rank.Tag, logs.Length(rank.Tag)));

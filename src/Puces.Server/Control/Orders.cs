@@ -49,7 +49,9 @@ public sealed class Orders(SecretBox secrets)
             spec.Run, spec.Setup, submitted.Workdir, submitted.Mounts ?? new Dictionary<string, string>(), spec.Env ?? new Dictionary<string, string>(), values,
             [.. (nodes[rank]?.Devices ?? []).Where(d => share.Devices.Contains(d.Index))], share.MilliCpus, share.Memory.Bytes, !pool.IsVirtual,
             spec.Checkpoint ?? new CheckpointSpec(), limit, pool.TermOrDefault, LogLimit,
-            share.OfDevice > 0 ? share.OfDevice : null, restore);
+            share.OfDevice > 0 ? share.OfDevice : null, restore,
+            // A pod is a container of the image already.
+            pool.Kubernetes is null ? spec.Image : null, nodes[rank]?.Engine);
     }
 
     /// <summary>Where a job saves itself, as its file says; null where it says nothing, or nothing is known of it.</summary>

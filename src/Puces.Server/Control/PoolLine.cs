@@ -8,11 +8,14 @@ namespace Puces.Server.Control;
 
 /// <summary>
 /// Speaks with one pool that has a line of its own: asks it for leases and gives them back, one thing at a time, and looks at all of ours in
-/// one call: often while one is on its way, seldom while nothing changes. It keeps nothing that a restart would miss.
+/// one call: the more often the less ago something was asked for or has changed. It keeps nothing that a restart would miss.
 /// </summary>
 internal sealed class PoolLine : IAsyncDisposable
 {
-    private static readonly TimeSpan Quick = TimeSpan.FromSeconds(0.5), Slow = TimeSpan.FromSeconds(15), OffersLast = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Quick = TimeSpan.FromSeconds(0.1), Slow = TimeSpan.FromSeconds(15), OffersLast = TimeSpan.FromSeconds(20);
+
+    // What has come after a wait is seen after a tenth of that wait at most.
+    private const int Late = 10;
 
     private readonly Inbox _inbox;
     private readonly TimeProvider _clock;
@@ -22,6 +25,9 @@ internal sealed class PoolLine : IAsyncDisposable
     private readonly Dictionary<LeaseId, LeaseRequest> _asking = [];
     private readonly HashSet<LeaseId> _leaving = [];
     private readonly Task _running;
+    private Dictionary<LeaseId, LeaseState> _states = [];
+    private DateTimeOffset _news;
+    private bool _isMoving;
     private DateTimeOffset _offersSeen = DateTimeOffset.MinValue;
 
     public PoolLine(Pool pool, IProvider provider, Inbox inbox, TimeProvider clock, Action<string> log)
@@ -51,23 +57,22 @@ internal sealed class PoolLine : IAsyncDisposable
 
     private async Task RunAsync()
     {
-        var pause = Quick;
+        _news = _clock.GetUtcNow();
         try
         {
             while (true)
             {
-                var isBusy = false;
                 while (_work.Reader.TryRead(out var effect))
                 {
-                    isBusy = true;
+                    _news = _clock.GetUtcNow();
                     if (effect is Effect.Acquire ask) _asking[ask.Request.Id] = ask.Request;
                     if (effect is not Effect.Release { Lease: var id }) continue;
                     _asking.Remove(id);
                     _leaving.Add(id);
                 }
-                var isMoving = await TryAsync(WorkAsync) && await TryAsync(LookAsync) && _isMoving;
-                pause = isBusy || isMoving && pause < Quick * 4 ? Quick : pause * 2 < Slow ? pause * 2 : Slow;
-                if (isMoving && pause > Quick * 4) pause = Quick * 4;
+                var isStill = await TryAsync(WorkAsync) && await TryAsync(LookAsync) && !_isMoving;
+                var late = (_clock.GetUtcNow() - _news) / Late;
+                var pause = isStill || late > Slow ? Slow : late < Quick ? Quick : late;
                 using var timer = CancellationTokenSource.CreateLinkedTokenSource(_ending.Token);
                 await Task.WhenAny(_work.Reader.WaitToReadAsync(timer.Token).AsTask(), Task.Delay(pause, _clock, timer.Token));
                 await timer.CancelAsync();
@@ -78,8 +83,6 @@ internal sealed class PoolLine : IAsyncDisposable
         {
         }
     }
-
-    private bool _isMoving;
 
     private async Task WorkAsync()
     {
@@ -112,6 +115,9 @@ internal sealed class PoolLine : IAsyncDisposable
             _inbox.Tell(new Command.OffersSeen(Pool.Name, Offers));
         }
         var leases = await Provider.ObserveAsync(_ending.Token);
+        var states = leases.ToDictionary(l => l.Id, l => l.State);
+        if (states.Count != _states.Count || states.Any(s => !_states.TryGetValue(s.Key, out var was) || was != s.Value)) _news = _clock.GetUtcNow();
+        _states = states;
         // What is being given back is no news to anybody.
         _inbox.Tell(new Command.LeasesSeen(Pool.Name, [.. leases.Where(l => !_leaving.Contains(l.Id))]));
         _isMoving = leases.Any(l => l.State is LeaseState.Waiting) || _leaving.Count > 0;

@@ -214,7 +214,7 @@ public sealed record View(
                 n.Node.Devices.Count == 0 ? "no accelerator" : Waiting.Models(n.Node) + Waiting.Links(n.Node) + (n.Node.IsVirtual ? " (virtual)" : ""),
                 n.Node.Devices.Count, n.Free.Count, n.Node.MilliCpus / 1000.0, n.FreeMilliCpus / 1000.0,
                 n.Node.Memory.Bytes, n.FreeMemory.Bytes, [.. n.Jobs.Select(j => j.Value)], n.Node.Problem, n.Closed?.Until, n.Node.Place,
-                n.Shared is { } s ? [.. s.Select(d => d.Left / 1000.0)] : null))],
+                n.Shared is { } s ? [.. s.Select(d => d.Left / 1000.0)] : null, n.Node.Engine))],
             nodes.Sum(n => n.Node.Devices.Count), nodes.Where(n => n.Closed is null).Sum(n => n.Free.Count), nodes.Count == 0 && !pool.HasLine ? "no node has answered yet" : null,
             [.. Gap.Of(nodes, [.. Vacancies.ToAnybody.Where(n => n.Node.Pool == pool.Name)])
                 .Select(g => new GapView(g.Model, g.Devices, g.Free, Math.Round(g.Fragmentation, 3), g.OnOneNode, g.OverNodes, g.EachNode))],

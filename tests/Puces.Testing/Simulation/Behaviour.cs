@@ -5,12 +5,16 @@ namespace Puces.Testing.Simulation;
 
 /// <summary>How one rank goes when it is started: the same for the same seed, however often and wherever it is asked.</summary>
 /// <param name="Duration">Null where it goes on until it is stopped.</param>
+/// <param name="Fault">What is wrong with the node where it ends badly.</param>
 /// <param name="IsRefusalKept">The refusal is on the node's disk; else it is said once.</param>
 public sealed record Behaviour(
-    TimeSpan Delay, TimeSpan? Duration, TimeSpan Grace, int ExitCode, ExitCause Cause, bool IsRefused, bool IsRefusalKept, bool IsOrderRefused, bool Saves)
+    TimeSpan Delay, TimeSpan? Duration, TimeSpan Grace, int ExitCode, ExitCause Cause, bool IsRefused, bool IsRefusalKept, bool IsOrderRefused, bool Saves, NodeFault? Fault)
 {
     /// <summary>From this attempt on no rank ends badly by itself, so that each job comes to an end.</summary>
     public const int LastBad = 6;
+
+    private static NodeFault? FaultOf(Luck luck, int code) => code == 0 || !luck.Chance(20) ? null
+        : new(luck.Of(FaultKind.DeviceError, FaultKind.DeviceError, FaultKind.DiskFull, FaultKind.HostMemory, FaultKind.DeviceLost), "an error of the hardware");
 
     public static Behaviour Of(ulong seed, AttemptId attempt, int rank)
     {
@@ -27,6 +31,6 @@ public sealed record Behaviour(
         var isRefused = luck.Chance(6) && attempt.Number < LastBad;
         return new(
             TimeSpan.FromSeconds(luck.Below(3)), luck.Chance(15) ? null : TimeSpan.FromSeconds(luck.Of(0, 1, 5, 30, 60, 600, 3600)), TimeSpan.FromSeconds(luck.Of(0, 0, 5, 30)),
-            code, cause, isRefused, luck.Chance(50), luck.Chance(3) && attempt.Number < LastBad, luck.Chance(30));
+            code, cause, isRefused, luck.Chance(50), luck.Chance(3) && attempt.Number < LastBad, luck.Chance(30), FaultOf(new(seed + (ulong)attempt.Job.Value * 7919 + (ulong)attempt.Number * 104729 + (ulong)rank), code));
     }
 }

@@ -11,7 +11,7 @@ namespace Puces.Testing.Simulation;
 /// <summary>What always holds; the first word of a failure.</summary>
 public enum Invariant
 {
-    IntentBeforeEffect, OneAttempt, CannotSeeIsNotDead, VerdictKept, GangWhole, NoInversion, FrozenAllocation, WaitExplained, JobKept, FeedWhole, StoreTellsAll, ClosedIsEmpty, LimitKept, QuotaReturned,
+    IntentBeforeEffect, OneAttempt, CannotSeeIsNotDead, VerdictKept, GangWhole, NoInversion, FrozenAllocation, WaitExplained, JobKept, FeedWhole, StoreTellsAll, ClosedIsEmpty, LimitKept, QuotaReturned, FaultIsTheNodes,
 }
 
 /// <summary>What a world shows of itself.</summary>
@@ -73,6 +73,7 @@ public static partial class Invariants
         {
             foreach (var change in outcome.Changes)
                 if (change is Change.AttemptSet { Attempt: { Ended: not null } attempt }) CheckVerdict(scene, attempt);
+            CheckFaults(scene, outcome);
             CheckFeed(scene);
             CheckJobs(scene);
             if (scene.World is { } world)

@@ -204,7 +204,7 @@ public sealed class SimulatedNode(Node hardware, ulong seed)
         var (began, how) = (rank.Report.Started!.Value, rank.Behaviour);
         if (how.Saves && rank.Report.Checkpoint is null && now - began > how.Duration / 2) Tell(rank, rank.Report with { Checkpoint = $"step-{rank.Attempt.Number}" });
         var cpu = now - began;
-        if (now >= began + how.Duration) End(rank, new(how.ExitCode, how.Cause, "run", began, now, cpu, 1 << 20));
+        if (now >= began + how.Duration) End(rank, new(how.ExitCode, how.Cause, "run", began, now, cpu, 1 << 20, Fault: how.Fault));
         else if (_fences.GetValueOrDefault(rank.Attempt.Job) > rank.Attempt.Number)
             End(rank, new(143, ExitCause.Fenced, "run", began, now, cpu, 1 << 20));
         else if (now >= rank.StopBy) End(rank, new(143, ExitCause.Stopped, "run", began, now, cpu, 1 << 20));

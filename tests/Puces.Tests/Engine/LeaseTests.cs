@@ -50,6 +50,20 @@ public sealed class LeaseTests
     }
 
     [Fact]
+    public void Nodes_that_cannot_run_the_jobs_image_are_given_back_and_not_asked_for_again_at_once()
+    {
+        Offers();
+        var id = _cluster.Submit(Cluster.Asking(gpus: 1) with { Request = Cluster.Asking(gpus: 1).Request with { InContainer = true } }).Id!.Value;
+        Give(Asked().Single(), nodes: "n1");
+        Assert.Equal("queued", _cluster[id].State.Word);
+        Assert.Single(_cluster.TakeEffects().OfType<Effect.Release>());
+        Assert.Contains(_cluster.Store.Events, e => e.Kind == "lease-over" && e.Text.EndsWith("has no container engine (Docker, Podman, Apptainer or Enroot)", StringComparison.Ordinal));
+        _cluster.After(TimeSpan.FromMinutes(10));
+        Offers();
+        Assert.Empty(Asked());
+    }
+
+    [Fact]
     public void A_lease_is_its_jobs_alone_and_is_given_back_when_the_attempt_is_over()
     {
         Offers();

@@ -31,6 +31,18 @@ public sealed class NodeTests
     }
 
     [Fact]
+    public void A_job_with_an_image_starts_where_there_is_a_container_engine_and_nowhere_else()
+    {
+        var inside = Cluster.Asking(gpus: 1) with { Request = Cluster.Asking(gpus: 1).Request with { InContainer = true } };
+        var id = _cluster.Submit(inside).Id!.Value;
+        Assert.Equal("needs a container engine (Docker, Podman, Apptainer or Enroot): none on office/a", _cluster.Reason(id));
+        _cluster.Node(Cluster.NodeOf("office/b", gpus: 4) with { Engine = "podman" });
+        Assert.Equal("office/b", _cluster.Attempt(id).Nodes.Single());
+        _cluster.Exits(id).Node(Cluster.NodeOf("office/a", gpus: 4) with { Engine = "docker" });
+        Assert.Equal("office/a", _cluster.Attempt(_cluster.Submit(inside).Id!.Value).Nodes.Single());
+    }
+
+    [Fact]
     public void A_node_that_comes_back_with_its_ranks_goes_on()
     {
         var id = Running();

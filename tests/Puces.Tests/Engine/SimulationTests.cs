@@ -43,10 +43,10 @@ public sealed class SimulationTests
     [Fact]
     public void The_seeds_come_to_everything_that_may_happen()
     {
-        string[] kinds = ["submitted", "started", "running", "ended", "requeued", "cancelling", "node-up", "node-down", "node-gone", "checkpoint", "window", "closed", "opened", "project", "preempted"];
+        string[] kinds = ["submitted", "started", "running", "ended", "requeued", "cancelling", "node-up", "node-down", "node-gone", "checkpoint", "window", "closed", "opened", "project", "preempted", "fault", "drained"];
         string[] reasons =
         [
-            "lost on", "could not start it", "a secret is not set", "ran longer than its limit", "more memory", "for its term", "exit code 75", "exit code 1", "has left its pool",
+            "lost on", "could not start it", "a secret is not set", "ran longer than its limit", "more memory", "for its term", "exit code 75", "exit code 1", "has left its pool", "failed it: an error of the hardware",
         ];
         var (seenKinds, seenReasons, gangs, nodes) = (new HashSet<string>(), new HashSet<string>(), 0, 0);
         for (var seed = 1UL; seed <= 1000; seed++)

@@ -20,7 +20,12 @@ public sealed class KubernetesFixture : IAsyncLifetime, ICollectionFixture<Kuber
     private KubernetesCluster? _cluster;
 
     /// <summary>Started by the first test, which alone can be skipped.</summary>
-    public async Task<KubernetesCluster> StartAsync() => _cluster ??= await KubernetesCluster.StartAsync(TestContext.Current.CancellationToken);
+    public async Task<KubernetesCluster> StartAsync()
+    {
+        // Without it there is nothing to start a cluster for.
+        _ = NativeRunner.Path;
+        return _cluster ??= await KubernetesCluster.StartAsync(TestContext.Current.CancellationToken);
+    }
 
     public bool IsUp => _cluster is not null;
 

@@ -15,7 +15,11 @@ public sealed class SshCutTests : IAsyncDisposable
     // The cut comes when this is in the log; at once where there is nothing to wait for.
     private static readonly Dictionary<string, string?> Phases = new()
     {
-        ["order"] = null, ["setup"] = "preparing", ["run"] = "line 2", ["checkpoint"] = "saving", ["end"] = "ending",
+        ["order"] = null,
+        ["setup"] = "preparing",
+        ["run"] = "line 2",
+        ["checkpoint"] = "saving",
+        ["end"] = "ending",
     };
 
     private readonly DaemonProcess _daemon = new();
@@ -88,7 +92,10 @@ public sealed class SshCutTests : IAsyncDisposable
             var (phase, at) = p;
             var job = (await _daemon.SubmitAsync(ScriptOf(phase, lines), Ct, spec => spec with
             {
-                Gpus = [new GpuRequest(1, "H100")], Where = [phase, "spare"], Setup = "echo preparing; sleep 2", Checkpoint = new CheckpointSpec(Signal: "USR1"),
+                Gpus = [new GpuRequest(1, "H100")],
+                Where = [phase, "spare"],
+                Setup = "echo preparing; sleep 2",
+                Checkpoint = new CheckpointSpec(Signal: "USR1"),
             })).Id;
             lock (jobs) jobs[phase] = job;
             if (at is not null) await UntilAsync(async () => (await _daemon.LogAsync(job, Ct, isEnded: false)).Any(l => l.Text == at));

@@ -40,6 +40,8 @@ public sealed class WaitingTests
         { Ask(4, nodes: 2), [Use("p/a", 4), Use("p/b", 4, isUp: false)], "needs 2 × H100:4; p/b could carry a part and cannot be reached: no route" },
         { Ask(4), [Use("p/a", 2), Use("p/b", 4, isUp: false)], "needs H100:4; p/b could carry it and cannot be reached: no route" },
         { Ask(4), [Use("p/a", 4, free: 1), Use("p/b", 4, isUp: false)], "needs 4 H100s on one node; p/a has the most free, 1" },
+        { Ask(4) with { InContainer = true }, [Use("p/a", 4), Use("p/b", 2)], "needs a container engine (Docker, Podman, Apptainer or Enroot): none on p/a" },
+        { Ask(8) with { InContainer = true }, [Use("p/a", 4)], "no node can ever carry H100:8; the largest, p/a, has 4 × H100, 16 CPUs and 64 GB" },
         { Ask(cpus: 4), [Use("p/a", freeCpus: 3), Use("p/b", freeCpus: 2)], "needs 4 CPUs on one node; p/a has 3 free" },
         { Ask(), [Use("p/a", freeCpus: 0)], "needs 1 CPU on one node; p/a has 0 free" },
         { Ask(cpus: 0.5), [Use("p/a", freeCpus: 0)], "needs 0.5 CPUs on one node; p/a has 0 free" },
