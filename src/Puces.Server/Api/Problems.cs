@@ -71,6 +71,8 @@ internal static partial class Problems
             case BadHttpRequestException b: return Of(b.StatusCode, Arguments.Mistake(b) ?? b.Message);
             case IOException i when BlobStore.IsFull(i): return Of(503, "the daemon's disk is full; ask again when there is room", i.Message);
             case StoreException s: return Of(503, "the daemon cannot store now; ask again with the same Idempotency-Key", s.Message);
+            // What it read from was closed while it did: this daemon takes the lead, or ends.
+            case ObjectDisposedException: return Of(503, "the daemon opens its store anew; ask again");
         }
         LogBug(context.RequestServices.GetRequiredService<ILogger<Problem>>(), e, context.Request.Method, context.Request.Path);
         return Of(500, "a mistake of the daemon's own; its log has the details");
