@@ -27,7 +27,7 @@ public sealed record LeaseRecord(
 /// <summary>How leases are kept among the notes.</summary>
 public static class LeaseNotes
 {
-    private const string Prefix = "lease/", WaitPrefix = "wait/";
+    private const string Prefix = "lease/", WaitPrefix = "wait/", RefusalPrefix = "refusal/";
 
     /// <summary>The number that was given last.</summary>
     public const string Last = "leases";
@@ -39,6 +39,11 @@ public static class LeaseNotes
     /// <summary>The lease that a note is of; null where it is about something else.</summary>
     public static LeaseRecord? Read(string key, string text) =>
         key.StartsWith(Prefix, StringComparison.Ordinal) ? JsonSerializer.Deserialize(text, EngineJson.Stored.LeaseRecord) : null;
+
+    /// <summary>The note of why a pool gave a job nothing, last; gone once the job has nodes, or is over.</summary>
+    public static string Refusal(JobId job) => RefusalPrefix + job;
+
+    internal static JobId? RefusalOf(string key) => key.StartsWith(RefusalPrefix, StringComparison.Ordinal) ? new(long.Parse(key.AsSpan(RefusalPrefix.Length), CultureInfo.InvariantCulture)) : null;
 
     /// <summary>The note of how long leases of a kind have waited lately.</summary>
     public static string Wait(string pool, string kind) => $"{WaitPrefix}{pool}/{kind}";

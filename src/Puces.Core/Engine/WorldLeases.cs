@@ -29,6 +29,8 @@ public sealed partial class World
     // Leases whose nodes this life of the daemon was asked to connect with.
     private readonly HashSet<LeaseId> _opened = [];
     private readonly HashSet<JobId> _unasked = [];
+    // Who waits, and was given nothing somewhere.
+    private readonly HashSet<JobId> _told = [];
     private long _lastLease;
     private bool _asksAll;
 
@@ -40,6 +42,7 @@ public sealed partial class World
         foreach (var (key, text) in notes)
         {
             if (key == LeaseNotes.Last) _lastLease = long.Parse(text, CultureInfo.InvariantCulture);
+            if (LeaseNotes.RefusalOf(key) is { } told) _told.Add(told);
             if (LeaseNotes.WaitOf(key, text) is { } wait) _waits[(wait.Pool, wait.Kind)] = wait.Length;
             if (LeaseNotes.Read(key, text) is not { } lease) continue;
             _leases[lease.Id] = lease;
@@ -102,6 +105,7 @@ public sealed partial class World
         var rest = times > 8 || FirstRest * (1 << times) > LongestRest ? LongestRest : FirstRest * (1 << times);
         _refused[key] = (times + 1, batch.Now + rest, c.Reason);
         batch.Say("refused", $"pool {lease.Pool} does not give job {job.Id} ({job.Name}) nodes: {c.Reason}", job);
+        Tell(job.Id, $"pool {lease.Pool} gives it no nodes: {c.Reason}", batch);
         Forget(lease, batch);
         _unasked.Add(job.Id);
     }
@@ -113,7 +117,9 @@ public sealed partial class World
         foreach (var node in lease.NodeIds().ToList()) NodeGone(node, batch);
         if (!_leases.ContainsKey(lease.Id)) return;
         Release(lease, batch);
-        if (_jobs.TryGetValue(lease.Job, out var job) && job.State is JobState.Queued) _unasked.Add(job.Id);
+        if (!_jobs.TryGetValue(lease.Job, out var job) || job.State is not JobState.Queued) return;
+        Tell(job.Id, $"nodes of pool {lease.Pool} were gone before it could start: {why}", batch);
+        _unasked.Add(job.Id);
     }
 
     /// <summary>A node of a lease is up: with the last of them its job starts.</summary>
@@ -172,10 +178,17 @@ public sealed partial class World
         return parts;
     }
 
+    private void Tell(JobId job, string why, Batch batch)
+    {
+        _told.Add(job);
+        batch.Add(new Change.NoteSet(LeaseNotes.Refusal(job), why));
+    }
+
     /// <summary>A job has started, has ended, or has left: nothing is waited for on its behalf, and what it had is given back.</summary>
     private void Withdraw(JobId job, LeaseId? but, Batch batch)
     {
         _unasked.Remove(job);
+        if (_told.Remove(job)) batch.Add(new Change.NoteSet(LeaseNotes.Refusal(job), null));
         if (_leases.Count == 0) return;
         foreach (var lease in _leases.Values.Where(l => l.Job == job && l.Id != but).ToList()) Release(lease, batch);
     }

@@ -49,6 +49,7 @@ public sealed partial class Nodes(
         _ending.Dispose();
         _ending = new();
         _refused.Clear();
+        live.Ask(pool => _lines.TryGetValue(pool, out var line) ? PoolWords.Of(line) : null);
         _work = WorkAsync(store, _effects.Reader, _ending.Token);
         Post(effects, new Dictionary<string, NodeUse>());
     }

@@ -25,6 +25,9 @@ public sealed class Outlook(TimeProvider clock)
     /// <param name="At">A time stamp.</param>
     private sealed record Made(View View, Forecast Forecast, long At, TimeSpan Cost);
 
+    /// <summary>What is wrong with a pool that has a line of its own; null where nothing is.</summary>
+    public Func<string, string?> TroubleOf { get; set; } = _ => null;
+
     public DateTimeOffset Now => clock.GetUtcNow();
 
     /// <summary>How good estimates were lately; null before there is any.</summary>

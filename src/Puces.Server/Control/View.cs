@@ -173,7 +173,9 @@ public sealed record View(
             if (Placement.Find(job.Request, Vacancies.For(job)) is not null) yield break;
         }
         var leases = Leases.Where(l => l.Job == job.Id).ToList();
-        if (leases.Count == 0 || Nodes.Values.Count(n => Placement.CouldFit(job.Request, n.Node)) >= job.Request.Nodes) yield return Waiting.Reason(job, Vacancies);
+        var words = PoolWords.Of(this, job);
+        if (leases.Count == 0 && words is null || IsCarried(job)) yield return Waiting.Reason(job, Vacancies);
+        if (words is not null) yield return words;
         if (queued.Reserved is { } reserved) yield return Kept(job, reserved, forecast);
         foreach (var lease in leases) yield return LeaseText.Of(lease);
         if (forecast.Line is [var first, ..] && first != job.Id && Live.TryGetValue(first, out var head))
@@ -191,9 +193,16 @@ public sealed record View(
         var reason = queued.Reserved is null
             ? Vacancies.IsAnyClosing ? Waiting.Reason(job, Vacancies) : Reasons.GetOrAdd(job.Request, _ => Waiting.Reason(job, Vacancies))
             : $"{Waiting.Reason(job, Vacancies)}; {Kept(job, queued.Reserved, forecast)}";
-        if (Pools.Values.Any(p => p.HasLine) && Leases.FirstOrDefault(l => l.Job == job.Id) is { } lease) reason = LeaseText.Of(lease);
+        if (Pools.Values.Any(p => p.HasLine))
+        {
+            if (Leases.FirstOrDefault(l => l.Job == job.Id) is { } lease) reason = LeaseText.Of(lease);
+            else if (PoolWords.Of(this, job) is { } words) reason = IsCarried(job) ? $"{reason}; {words}" : words;
+        }
         return queued.LeftTo is { } other ? $"left its devices to job {other}, and waits to go on: {reason}" : reason;
     }
+
+    /// <summary>Nodes that are here now could carry it.</summary>
+    private bool IsCarried(Job job) => Nodes.Values.Count(n => Placement.CouldFit(job.Request, n.Node)) >= job.Request.Nodes;
 
     // The forecast looks further than the scheduler did when it reserved.
     private static string Kept(Job job, Reservation reserved, Forecast forecast) =>

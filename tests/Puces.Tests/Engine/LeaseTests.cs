@@ -156,11 +156,13 @@ public sealed class LeaseTests
         var id = _cluster.Submit(gpus: 4);
         _cluster.Apply(new Command.LeaseRefused(Asked().Single().Id, "the account has no hours left"));
         Assert.Contains("the account has no hours left", _cluster.Last.Events.Single().Text, StringComparison.Ordinal);
+        Assert.Equal("pool jean gives it no nodes: the account has no hours left", _cluster.Store.Notes[LeaseNotes.Refusal(id)]);
         Assert.Empty(Asked());
         _cluster.After(World.FirstRest);
         Offers();
-        Assert.Single(Asked());
-        Assert.Equal("queued", _cluster[id].State.Word);
+        Give(Asked().Single(), nodes: "n1");
+        Assert.Equal("starting", _cluster[id].State.Word);
+        Assert.DoesNotContain(LeaseNotes.Refusal(id), _cluster.Store.Notes.Keys);
     }
 
     [Theory]

@@ -83,6 +83,30 @@ public sealed class SlurmDaemonTests(SlurmFixture fixture) : IClassFixture<Slurm
     }
 
     [Fact]
+    public async Task Why_the_cluster_gives_nothing_is_said_of_the_job_and_it_runs_once_that_is_over()
+    {
+        var cluster = await StartAsync();
+        await cluster.AskAsync("scontrol update PartitionName=batch State=DOWN", Ct);
+        try
+        {
+            await UntilAsync(async () => (await PoolAsync()).Offers!.All(o => o.Problem is not null));
+            var job = await SubmitAsync("true");
+            await _daemon.UntilAsync(job.Id, j => j.Reason?.Contains("pool jean gives nothing now: ", StringComparison.Ordinal) == true, Ct);
+            await cluster.KillControllerAsync(Ct);
+            await _daemon.UntilAsync(job.Id, j => j.Reason?.Contains("pool jean cannot be asked: ", StringComparison.Ordinal) == true, Ct);
+            await cluster.StartControllerAsync(Ct);
+            await cluster.AskAsync("scontrol update PartitionName=batch State=UP", Ct);
+            Assert.Equal("succeeded", (await _daemon.EndAsync(job.Id, Ct)).Job.State);
+        }
+        finally
+        {
+            await cluster.StartControllerAsync(Ct);
+            await cluster.AskAsync("scontrol update PartitionName=batch State=UP", Ct);
+        }
+        await UntilEmptyAsync(cluster);
+    }
+
+    [Fact]
     public async Task What_runs_on_a_node_that_slurm_has_lost_stops_by_itself_before_it_goes_on_elsewhere()
     {
         var cluster = await StartAsync(term: "20s");
