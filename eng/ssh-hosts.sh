@@ -5,7 +5,8 @@
 #   eng/ssh-hosts.sh crash DIR HOST      ends it and all that runs on it at once; boot DIR HOST starts it again
 #   eng/ssh-hosts.sh rekey DIR HOST      gives it another host key, as a new installation would
 #   eng/ssh-hosts.sh down DIR            ends all
-# Logs in as user puces-host with DIR/key; DIR/hosts has a line for each: name, address. Needs root, openssh-server and iproute2.
+# Logs in as user puces-host with DIR/key; DIR/hosts has a line for each: name, address. On each, DIR/HOST/small is a file system that
+# holds 1 MB. Needs root, openssh-server and iproute2.
 set -euo pipefail
 usage() { sed -n '2,/^set/p' "$0" | sed '$d; s/^# \{0,1\}//'; exit 2; }
 [ $# -ge 2 ] || usage
@@ -27,7 +28,7 @@ make_user() {
 
 boot() { # HOST
   local host=$1 home=$dir/$1
-  mkdir -p "$home/home" "$home/etc"
+  mkdir -p "$home/home" "$home/etc" "$home/small"
   chown $user: "$home/home"
   [ -f "$home/etc/key" ] || ssh-keygen -q -t ed25519 -N '' -f "$home/etc/key"
   cat >"$home/etc/sshd_config" <<EOF
@@ -45,7 +46,7 @@ UseDNS no
 PrintMotd no
 EOF
   setsid ip netns exec "$(space "$host")" unshare --mount --uts --pid --fork --kill-child --mount-proc \
-    sh -c 'hostname "$1"; mount --bind "$2" /home/'$user'; exec /usr/sbin/sshd -D -e -f "$3"' sh "$host" "$home/home" "$home/etc/sshd_config" \
+    sh -c 'hostname "$1"; mount --bind "$2" /home/'$user'; mount -t tmpfs -o size=1m,mode=1777 small "$4"; exec /usr/sbin/sshd -D -e -f "$3"' sh "$host" "$home/home" "$home/etc/sshd_config" "$home/small" \
     >>"$home/log" 2>&1 </dev/null &
   echo $! >"$home/pid"
   local tries=100

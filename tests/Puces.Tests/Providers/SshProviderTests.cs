@@ -104,6 +104,7 @@ public sealed class SshProviderTests(SshFixture fixture) : ProviderSuite, IClass
     [InlineData("away", "cannot be reached")]
     [InlineData("runner", "no runner that can be sent")]
     [InlineData("folder", "h1")]
+    [InlineData("full", "free for ")]
     [InlineData("shared", "is not a folder that puces-host can write to")]
     public async Task What_is_wrong_is_said_with_what_to_do(string what, string expected)
     {
@@ -119,6 +120,7 @@ public sealed class SshProviderTests(SshFixture fixture) : ProviderSuite, IClass
             "port" => pool with { Ssh = pool.Ssh with { Port = 2222 } },
             "away" => pool with { Ssh = pool.Ssh with { Hosts = [host with { Host = hosts.AddressOf("h1")[..^2] + "99" }] } },
             "folder" => pool with { Ssh = pool.Ssh with { Folder = "/proc/puces" } },
+            "full" => pool with { Ssh = pool.Ssh with { Folder = Path.Combine(hosts.Folder, "h1", "small") } },
             "shared" => pool with { Ssh = pool.Ssh with { Shared = "/nowhere" } },
             _ => pool,
         };
@@ -128,6 +130,8 @@ public sealed class SshProviderTests(SshFixture fixture) : ProviderSuite, IClass
             if (step.IsGood is false) wrong ??= step;
         Assert.Contains(expected, wrong!.Found + wrong.What, StringComparison.Ordinal);
         if (what != "folder") Assert.NotNull(wrong.Hint);
+        // What the node shows, and with it each job that could run there.
+        if (what == "full") Assert.Contains("No space left", (await provider.OffersAsync(Ct)).Single().Problem, StringComparison.Ordinal);
     }
 
     [Fact]
