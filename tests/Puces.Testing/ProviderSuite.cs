@@ -145,9 +145,9 @@ public abstract class ProviderSuite
         return lease;
     }
 
-    protected static async Task UntilAsync(Func<Task<bool>> isSo)
+    protected static async Task UntilAsync(Func<Task<bool>> isSo, TimeSpan? patience = null)
     {
-        for (var begun = DateTime.UtcNow; !await isSo(); await Task.Delay(200, Ct)) Assert.True(DateTime.UtcNow - begun < Patience, "it does not come to that");
+        for (var begun = DateTime.UtcNow; !await isSo(); await Task.Delay(200, Ct)) Assert.True(DateTime.UtcNow - begun < (patience ?? Patience), "it does not come to that");
     }
 
     private static async Task<int> ReceiveAsync(INodeShell shell, string digest, byte[] bytes, string expected)

@@ -15,8 +15,8 @@ public sealed class Live(TimeProvider clock)
 
     public View View => _view;
 
-    /// <summary>Who knows what is wrong with a pool that has a line of its own.</summary>
-    internal void Ask(Func<string, string?> troubleOf) => _outlook.TroubleOf = troubleOf;
+    /// <summary>Who knows how pools with a line of their own are.</summary>
+    internal void Ask(Func<string, PoolSeen?> pool) => _outlook.Pool = pool;
 
     /// <summary>True while this daemon writes.</summary>
     public bool Leads { get; private set; }

@@ -49,7 +49,7 @@ public sealed partial class Nodes(
         _ending.Dispose();
         _ending = new();
         _refused.Clear();
-        live.Ask(pool => _lines.TryGetValue(pool, out var line) ? PoolWords.Of(line) : null);
+        live.Ask(pool => _lines.TryGetValue(pool, out var line) ? new(line.Problem, line.Offers) : null);
         _work = WorkAsync(store, _effects.Reader, _ending.Token);
         Post(effects, new Dictionary<string, NodeUse>());
     }

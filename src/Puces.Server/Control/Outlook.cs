@@ -25,8 +25,8 @@ public sealed class Outlook(TimeProvider clock)
     /// <param name="At">A time stamp.</param>
     private sealed record Made(View View, Forecast Forecast, long At, TimeSpan Cost);
 
-    /// <summary>What is wrong with a pool that has a line of its own; null where nothing is.</summary>
-    public Func<string, string?> TroubleOf { get; set; } = _ => null;
+    /// <summary>A pool that has a line of its own, as it was last seen; null for others.</summary>
+    internal Func<string, PoolSeen?> Pool { get; set; } = _ => null;
 
     public DateTimeOffset Now => clock.GetUtcNow();
 

@@ -1,25 +1,44 @@
 using Puces.Core.Engine;
 using Puces.Core.Jobs;
+using Puces.Core.Market;
 
 namespace Puces.Server.Control;
 
 /// <summary>Why pools with a line of their own give a job nothing: as those who ask them know it.</summary>
 internal static class PoolWords
 {
-    /// <summary>For each such pool that the job may go to; null where there is none, or all of them are well.</summary>
+    /// <summary>What refused it last, and what is wrong with each such pool that it may go to; null where there is no such pool, or nothing is.</summary>
     public static string? Of(View view, Job job)
     {
         List<string> words = [];
         if (view.Notes.GetValueOrDefault(LeaseNotes.Refusal(job.Id)) is { } refused) words.Add(refused);
-        foreach (var pool in view.Pools.Values)
-            if (pool.HasLine && (job.Request.Where.Count == 0 || job.Request.Where.Contains(pool.Name, StringComparer.OrdinalIgnoreCase))
-                && view.Outlook.TroubleOf(pool.Name) is { } trouble && !words.Contains(trouble)) words.Add(trouble);
+        foreach (var (name, seen) in Open(view, job))
+            if (Trouble(name, seen) is { } trouble) words.Add(trouble);
         return words.Count > 0 ? string.Join("; ", words) : null;
     }
 
-    /// <summary>What is wrong with a pool, such as <c>pool jean cannot be asked: …</c>; null where nothing is.</summary>
-    public static string? Of(PoolLine line) =>
-        line.Problem is { } problem ? $"pool {line.Pool.Name} cannot be asked: {problem}"
-        : line.Offers.Count == 0 ? $"pool {line.Pool.Name} has nothing to give"
-        : line.Offers.All(o => o.Problem is not null) ? $"pool {line.Pool.Name} gives nothing now: {string.Join(", ", line.Offers.Select(o => o.Problem).Distinct())}" : null;
+    /// <summary>What the pools that it may go to have, for a job that nothing there fits; null where there is no such pool.</summary>
+    public static string? Shapes(View view, Job job)
+    {
+        var words = Open(view, job).Select(p => $"pool {p.Name} has {string.Join(", ", p.Seen.Offers.Select(Shape).Distinct())}").ToList();
+        return words.Count > 0 ? $"needs {job.Request}; {string.Join("; ", words)}" : null;
+    }
+
+    private static IEnumerable<(string Name, PoolSeen Seen)> Open(View view, Job job) =>
+        from pool in view.Pools.Values
+        where pool.HasLine && (job.Request.Where.Count == 0 || job.Request.Where.Contains(pool.Name, StringComparer.OrdinalIgnoreCase))
+        let seen = view.Outlook.Pool(pool.Name)
+        where seen is not null
+        select (pool.Name, seen);
+
+    private static string? Trouble(string pool, PoolSeen seen) =>
+        seen.Problem is { } problem ? $"pool {pool} cannot be asked: {problem}"
+        : seen.Offers.Count == 0 ? $"pool {pool} has nothing to give"
+        : seen.Offers.All(o => o.Problem is not null) ? $"pool {pool} gives nothing now: {string.Join(", ", seen.Offers.Select(o => o.Problem).Distinct())}" : null;
+
+    private static string Shape(Offer offer) =>
+        $"{(offer.Nodes == 1 ? "1 node" : $"{offer.Nodes} nodes")} of {(offer.Devices == 0 ? "no accelerator" : $"{offer.Devices} × {offer.Model ?? "gpu"}")}";
 }
+
+/// <summary>A pool with a line of its own, as it was last seen.</summary>
+internal sealed record PoolSeen(string? Problem, IReadOnlyList<Offer> Offers);

@@ -173,8 +173,9 @@ public sealed record View(
             if (Placement.Find(job.Request, Vacancies.For(job)) is not null) yield break;
         }
         var leases = Leases.Where(l => l.Job == job.Id).ToList();
-        var words = PoolWords.Of(this, job);
-        if (leases.Count == 0 && words is null || IsCarried(job)) yield return Waiting.Reason(job, Vacancies);
+        var (words, isCarried) = (PoolWords.Of(this, job), IsCarried(job));
+        if (words is null && leases.Count == 0 && !isCarried) words = PoolWords.Shapes(this, job);
+        if (leases.Count == 0 && words is null || isCarried) yield return Waiting.Reason(job, Vacancies);
         if (words is not null) yield return words;
         if (queued.Reserved is { } reserved) yield return Kept(job, reserved, forecast);
         foreach (var lease in leases) yield return LeaseText.Of(lease);
@@ -196,7 +197,8 @@ public sealed record View(
         if (Pools.Values.Any(p => p.HasLine))
         {
             if (Leases.FirstOrDefault(l => l.Job == job.Id) is { } lease) reason = LeaseText.Of(lease);
-            else if (PoolWords.Of(this, job) is { } words) reason = IsCarried(job) ? $"{reason}; {words}" : words;
+            else if (IsCarried(job)) reason = PoolWords.Of(this, job) is { } trouble ? $"{reason}; {trouble}" : reason;
+            else reason = PoolWords.Of(this, job) ?? PoolWords.Shapes(this, job) ?? reason;
         }
         return queued.LeftTo is { } other ? $"left its devices to job {other}, and waits to go on: {reason}" : reason;
     }

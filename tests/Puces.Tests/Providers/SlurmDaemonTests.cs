@@ -86,6 +86,9 @@ public sealed class SlurmDaemonTests(SlurmFixture fixture) : IClassFixture<Slurm
     public async Task Why_the_cluster_gives_nothing_is_said_of_the_job_and_it_runs_once_that_is_over()
     {
         var cluster = await StartAsync();
+        var large = await SubmitAsync("true", gpus: 5);
+        await _daemon.UntilAsync(large.Id, j => j.Reason?.EndsWith("; pool jean has 4 nodes of 4 × fake", StringComparison.Ordinal) == true, Ct);
+        (await _daemon.Http.PostAsync($"api/v1/jobs/{large.Id}/cancel", null, Ct)).Dispose();
         await cluster.AskAsync("scontrol update PartitionName=batch State=DOWN", Ct);
         try
         {
