@@ -16,7 +16,7 @@ namespace Puces.Testing;
 /// </summary>
 public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private Process? _process;
     private HttpClient? _http;
 

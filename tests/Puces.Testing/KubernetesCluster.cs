@@ -6,6 +6,7 @@ using System.Text.Json;
 using k8s;
 using k8s.Models;
 using Puces.Core.Fleet;
+using Puces.Core.Market;
 using Xunit;
 
 namespace Puces.Testing;
@@ -89,10 +90,10 @@ public sealed class KubernetesCluster : IAsyncDisposable
 
     public Task StartApiServerAsync(CancellationToken ct) => RunAsync(ct, "apiserver");
 
-    /// <summary>Names of all objects that Puces has made and that are still there.</summary>
-    public async Task<IReadOnlyList<string>> LeftAsync(CancellationToken ct)
+    /// <summary>Names of all objects that Puces has made, or has made for one lease, and that are still there.</summary>
+    public async Task<IReadOnlyList<string>> LeftAsync(CancellationToken ct, LeaseId? lease = null)
     {
-        const string ours = "app.kubernetes.io/managed-by=puces";
+        var ours = "app.kubernetes.io/managed-by=puces" + (lease is null ? "" : $",puces/lease={lease}");
         return
         [
             .. (await Client.CoreV1.ListPodForAllNamespacesAsync(labelSelector: ours, cancellationToken: ct)).Items.Select(o => "pod " + o.Metadata.Name),
@@ -101,9 +102,22 @@ public sealed class KubernetesCluster : IAsyncDisposable
         ];
     }
 
-    /// <summary>No pod of Puces runs. The kubelet of this version takes up to ten seconds more to let go of one that has ended.</summary>
-    public async Task<bool> IsIdleAsync(CancellationToken ct) =>
-        (await Client.CoreV1.ListPodForAllNamespacesAsync(labelSelector: "app.kubernetes.io/managed-by=puces", fieldSelector: "status.phase!=Succeeded,status.phase!=Failed", cancellationToken: ct)).Items.Count == 0;
+    /// <summary>Names of the pods of Puces that have not ended. The kubelet of this version takes up to ten seconds more to let go of one that has.</summary>
+    public async Task<IReadOnlyList<string>> RunningAsync(CancellationToken ct) =>
+        [.. (await Client.CoreV1.ListPodForAllNamespacesAsync(labelSelector: "app.kubernetes.io/managed-by=puces", fieldSelector: "status.phase!=Succeeded,status.phase!=Failed", cancellationToken: ct)).Items.Select(o => "pod " + o.Metadata.Name)];
+
+    /// <summary>Waits until no pod of Puces runs.</summary>
+    public Task UntilIdleAsync(CancellationToken ct) => UntilNoneAsync(() => RunningAsync(ct), ct);
+
+    /// <summary>Waits until nothing is there that Puces has made.</summary>
+    public Task UntilNothingLeftAsync(CancellationToken ct) => UntilNoneAsync(() => LeftAsync(ct), ct);
+
+    // A kubelet of 1.20 takes up to two minutes over a pod whose image never came.
+    private static async Task UntilNoneAsync(Func<Task<IReadOnlyList<string>>> list, CancellationToken ct)
+    {
+        for (var begun = Stopwatch.StartNew(); await list() is { Count: > 0 } left; await Task.Delay(200, ct))
+            Assert.True(begun.Elapsed < TimeSpan.FromMinutes(4), "still there: " + string.Join(", ", left));
+    }
 
     public async ValueTask DisposeAsync()
     {

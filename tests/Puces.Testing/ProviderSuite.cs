@@ -13,7 +13,7 @@ namespace Puces.Testing;
 /// </summary>
 public abstract class ProviderSuite
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     protected static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -145,9 +145,9 @@ public abstract class ProviderSuite
         return lease;
     }
 
-    protected static async Task UntilAsync(Func<Task<bool>> isSo, TimeSpan? patience = null)
+    protected static async Task UntilAsync(Func<Task<bool>> isSo)
     {
-        for (var begun = DateTime.UtcNow; !await isSo(); await Task.Delay(200, Ct)) Assert.True(DateTime.UtcNow - begun < (patience ?? Patience), "it does not come to that");
+        for (var begun = DateTime.UtcNow; !await isSo(); await Task.Delay(200, Ct)) Assert.True(DateTime.UtcNow - begun < Patience, "it does not come to that");
     }
 
     private static async Task<int> ReceiveAsync(INodeShell shell, string digest, byte[] bytes, string expected)

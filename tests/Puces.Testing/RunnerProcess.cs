@@ -9,7 +9,7 @@ namespace Puces.Testing;
 /// <summary>A real <c>puces-runner agent</c> on this machine, spoken to as the daemon does.</summary>
 public sealed class RunnerProcess : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly BlockingCollection<FromNode> _heard = [];

@@ -57,8 +57,7 @@ public sealed class KubernetesProviderTests(KubernetesFixture fixture) : Provide
         var cluster = await fixture.StartAsync();
         await using var provider = Provider(cluster.Pool());
         foreach (var lease in await provider.ObserveAsync(Ct)) await provider.ReleaseAsync(lease.Id, Ct);
-        // A kubelet of 1.20 takes up to two minutes over a pod whose image never came.
-        await UntilAsync(() => cluster.IsIdleAsync(Ct), TimeSpan.FromMinutes(4));
+        await cluster.UntilIdleAsync(Ct);
     }
 
     [Fact]
@@ -76,9 +75,9 @@ public sealed class KubernetesProviderTests(KubernetesFixture fixture) : Provide
             agent.Say(new ToNode.Start(SuiteAgent.Order(7, "echo from $(hostname)")));
             Assert.Equal(0, (await agent.UntilAsync(r => r.Phase is RankPhase.Ended, Ct)).Verdict!.ExitCode);
         }
-        Assert.Equal(4, (await cluster.LeftAsync(Ct)).Count);
+        Assert.Equal(4, (await cluster.LeftAsync(Ct, lease.Id)).Count);
         await provider.ReleaseAsync(lease.Id, Ct);
-        await UntilAsync(async () => (await cluster.LeftAsync(Ct)).Count == 0);
+        await cluster.UntilNothingLeftAsync(Ct);
     }
 
     [Fact]
@@ -131,7 +130,7 @@ public sealed class KubernetesProviderTests(KubernetesFixture fixture) : Provide
             var refused = await Assert.ThrowsAsync<ProviderException>(() => provider.AcquireAsync(Asked(NewId(), nodes: 2, devices: 2), Ct));
             Assert.Equal(Remedy.Elsewhere, refused.Remedy);
             Assert.Contains("exceeded quota: few", refused.Message, StringComparison.Ordinal);
-            await UntilAsync(async () => (await cluster.LeftAsync(Ct)).Count == 0);
+            await cluster.UntilNothingLeftAsync(Ct);
         }
         finally
         {
@@ -173,7 +172,7 @@ public sealed class KubernetesProviderTests(KubernetesFixture fixture) : Provide
         await cluster.Client.CoreV1.DeleteNamespacedPodAsync((await PodsAsync(cluster, lease.Id))[0], "default", gracePeriodSeconds: 0, cancellationToken: Ct);
         var ended = await UntilSeenAsync(provider, lease.Id, l => l.State is LeaseState.Ended);
         Assert.Contains("was deleted", ended.Reason, StringComparison.Ordinal);
-        Assert.True(await cluster.IsIdleAsync(Ct));
+        Assert.Empty(await cluster.RunningAsync(Ct));
     }
 
     [Fact]
