@@ -26,6 +26,7 @@ internal sealed partial class RankRun : IDisposable
     private readonly Orders _orders;
     private readonly Watch _watch;
     private Checkpoints? _checkpoints;
+    private string? _problem;
     private RankGroup? _group;
     private readonly KernelLog _kernel = new();
 
@@ -235,6 +236,7 @@ internal sealed partial class RankRun : IDisposable
         if (launched.Problem is { } problem)
         {
             _log.Say(problem);
+            _problem = problem;
             return launched.ExitCode;
         }
         _orders.Begin();
@@ -259,6 +261,7 @@ internal sealed partial class RankRun : IDisposable
             detail = $"it used more memory than the {new Core.Units.Memory(_order.Memory)} that it had asked for";
             _log.Say($"Out of memory: {detail}.");
         }
+        if (cause == ExitCause.Exit && exitCode != 0) detail ??= _problem ?? LastErrorLine();
         if (_container?.Cpu > cpu) cpu = _container.Cpu;
         if (_container?.PeakMemory > memory) memory = _container.PeakMemory;
         if (_group is not null)
@@ -272,6 +275,13 @@ internal sealed partial class RankRun : IDisposable
         _log.Flush();
         var verdict = new Verdict(exitCode, cause, phase, begun, DateTimeOffset.UtcNow, cpu, memory, detail, fault);
         Report(_report with { Phase = RankPhase.Ended, Verdict = verdict, Checkpoint = _checkpoints?.Newest(atEnd: true), Detail = detail }, isLast: true);
+    }
+
+    /// <summary>What it may have died of, in its own words. A shell begins with the path of the script, which says nothing to a reader.</summary>
+    private string? LastErrorLine()
+    {
+        var line = _log.LastErrorLine.Replace(_rank.Path + "/", "", StringComparison.Ordinal).Trim();
+        return line.Length == 0 ? null : $"its last error line is: {line}";
     }
 
     private void Refuse(string reason)

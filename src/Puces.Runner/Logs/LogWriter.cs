@@ -21,7 +21,8 @@ internal sealed class LogWriter : IDisposable
     private readonly List<Segment> _segments = [];
     private readonly byte[] _stamp = new byte[StampLength];
     private byte[] _buffer = new byte[16 * 1024];
-    private int _count, _lines;
+    private readonly byte[] _lastError = new byte[300];
+    private int _count, _lines, _lastErrorLength;
     private int _fd = -1;
     private long _unwritten;
     private DateTime _stamped;
@@ -38,6 +39,9 @@ internal sealed class LogWriter : IDisposable
 
     /// <summary>A line has begun that no line feed has ended, or lines wait for space on the disk.</summary>
     public bool HasUnended => _open[0].Count > 0 || _open[1].Count > 0;
+
+    /// <summary>The beginning of the last line on standard error that holds more than blanks; empty where there was none.</summary>
+    public string LastErrorLine => new([.. Encoding.UTF8.GetString(_lastError, 0, _lastErrorLength).Where(c => !char.IsControl(c) && c != '\uFFFD')]);
 
     /// <summary>What a process wrote to standard output (0) or standard error (1).</summary>
     public void Take(int stream, ReadOnlySpan<byte> bytes)
@@ -61,6 +65,7 @@ internal sealed class LogWriter : IDisposable
                 line.Add(text);
                 return;
             }
+            if (stream == 1) Remember(line.Text(), text);
             Record(line.Whole, line.Text(), text);
             line.Clear();
             bytes = bytes[(end + 1)..];
@@ -82,6 +87,7 @@ internal sealed class LogWriter : IDisposable
         foreach (var line in _open)
         {
             if (line.Count == 0) continue;
+            if (line == _open[1]) Remember(line.Text(), []);
             Record(line.Partial, line.Text(), []);
             line.Clear();
         }
@@ -105,6 +111,16 @@ internal sealed class LogWriter : IDisposable
         Flush();
         if (_fd >= 0) _ = Libc.Close(_fd);
         _fd = -1;
+    }
+
+    private void Remember(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)
+    {
+        if (!first.ContainsAnyExcept(" \t\r"u8) && !second.ContainsAnyExcept(" \t\r"u8)) return;
+        first = first[..Math.Min(first.Length, _lastError.Length)];
+        second = second[..Math.Min(second.Length, _lastError.Length - first.Length)];
+        first.CopyTo(_lastError);
+        second.CopyTo(_lastError.AsSpan(first.Length));
+        _lastErrorLength = first.Length + second.Length;
     }
 
     private void Record(byte stream, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second)

@@ -43,6 +43,25 @@ public sealed class EndTests : RunnerSuite
         Assert.InRange(begun.Elapsed.TotalSeconds, 5.9, 15);
     }
 
+    [Theory]
+    [InlineData("no-such-python train.py", 127, "its last error line is: run.sh: line 1: no-such-python: command not found")]
+    [InlineData("echo 'Traceback' >&2; echo 'ValueError: no data' >&2; echo >&2; echo done; exit 1", 1, "its last error line is: ValueError: no data")]
+    [InlineData("printf 'no line feed' >&2; exit 3", 3, "its last error line is: no line feed")]
+    [InlineData("echo all well; exit 2", 2, null)]
+    [InlineData("echo a warning >&2", 0, null)]
+    public void A_rank_that_fails_says_its_last_error_line(string script, int code, string? detail)
+    {
+        var verdict = Agent().Run(Order(1, script)).Verdict!;
+        Assert.Equal((code, detail), (verdict.ExitCode, verdict.Detail));
+    }
+
+    [Fact]
+    public void A_program_that_is_not_there_is_named()
+    {
+        var verdict = Agent().Run(Order(1, arguments: ["no-such-python", "train.py"])).Verdict!;
+        Assert.Equal((127, "no-such-python: command not found"), (verdict.ExitCode, verdict.Detail));
+    }
+
     [Fact]
     public void No_child_outlives_a_stop_however_it_hides()
     {
