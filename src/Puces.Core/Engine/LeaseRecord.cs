@@ -11,9 +11,10 @@ namespace Puces.Core.Engine;
 /// <param name="Nodes">Of the pool, in rank order; empty until it is ready.</param>
 /// <param name="Reason">Why it waits, in the provider's words.</param>
 /// <param name="IsTaken">Its job has started on it.</param>
+/// <param name="Since">When it was first seen to be ready.</param>
 public sealed record LeaseRecord(
     LeaseRequest Request, string Pool, JobId Job, int Alternative, DateTimeOffset Asked, LeaseState? State = null, IReadOnlyList<LeaseNode>? Nodes = null,
-    string? Reason = null, DateTimeOffset? ExpectedStart = null, bool IsTaken = false)
+    string? Reason = null, DateTimeOffset? ExpectedStart = null, bool IsTaken = false, DateTimeOffset? Since = null)
 {
     public LeaseId Id => Request.Id;
 

@@ -78,7 +78,8 @@ public sealed partial class World
         // Not before all are gone: a restarted daemon must hear each verdict of the gang again.
         for (var i = 0; i < live.Ranks.Length; i++) batch.Effects.Add(new Effect.Acknowledge(job.Attempt, i, live.Ranks[i].Node));
         batch.Nodes.UnionWith(live.Record.Nodes);
-        // A lease is its job's alone, and ends with the attempt.
+        // A lease ends with the attempt, unless the next job can go on there.
+        var lease = Spare(live);
         Withdraw(job.Id, null, batch);
         // One that was told to stop is never why: after a restart the news of it may come first.
         var first = live.Ranks.Where(r => r.IsBad).MinBy(r => (r.Verdict is { Cause: ExitCause.Stopped }, r.Order));
@@ -97,6 +98,7 @@ public sealed partial class World
             PeakMemory = verdicts.Count > 0 ? verdicts.Max(v => v.PeakMemory) : null,
         });
         var claim = _claims[job.Id];
+        var speed = claim.Speed;
         var worked = started is { } began ? batch.Now - began : TimeSpan.Zero;
         var isBlamed = faulty is not null && Blame(ref job, faulty, batch);
         if (first is not null && job.State is not JobState.Stopping { Reason: StopReason.Cancelled } && Again(ref job, first, isBlamed))
@@ -105,12 +107,17 @@ public sealed partial class World
             _scheduler.Leave(claim, job.Worked);
             job = job with { Gained = claim.Gained };
             Requeue(job, reason!, batch);
-            return;
         }
-        _scheduler.End(claim, claim.Worked + worked, Clock(batch.Now));
-        if (first is null) End(job, JobResult.Succeeded, 0, started, null, batch);
-        else if (job.State is JobState.Stopping { Reason: StopReason.Cancelled }) End(job, JobResult.Cancelled, first.Verdict is { ExitCode: not 0 } v ? v.ExitCode : 143, started, "cancelled", batch);
-        else End(job, JobResult.Failed, code is 0 ? 1 : code, started, reason, batch);
+        else
+        {
+            _scheduler.End(claim, claim.Worked + worked, Clock(batch.Now));
+            if (first is null) End(job, JobResult.Succeeded, 0, started, null, batch);
+            else if (job.State is JobState.Stopping { Reason: StopReason.Cancelled }) End(job, JobResult.Cancelled, first.Verdict is { ExitCode: not 0 } v ? v.ExitCode : 143, started, "cancelled", batch);
+            else End(job, JobResult.Failed, code is 0 ? 1 : code, started, reason, batch);
+        }
+        // Where there are limits, somebody may be within them again.
+        _asksAll |= Shares.HasLimits;
+        if (lease is not null) HandOn(lease, job, speed, batch);
     }
 
     /// <summary>Whether the job is tried again after this rank's end; it is given what the end costs it.</summary>

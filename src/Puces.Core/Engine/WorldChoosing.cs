@@ -47,8 +47,9 @@ public sealed partial class World
         var ways = _claims[job.Id].Shape.Ways;
         List<Choice>? choices = null;
         var asked = _leases.Values.Where(l => l.Job == job.Id).ToList();
+        if (_scheduler.HeldBackBy(_claims[job.Id], Coming(but: job.Id)) is not null) return;
         foreach (var pool in _offers.Keys)
-            if (Best(job, pool, batch.Now) is { } choice) (choices ??= []).Add(choice);
+            if (IsOpen(pool, job.Id, batch.Now) && Best(job, pool, batch.Now) is { } choice) (choices ??= []).Add(choice);
         if (choices is null || job.Prefer is Preference.Cheapest && !KeepCheapest(choices, ways)) return;
         choices.Sort((a, b) => a.Wait != b.Wait ? a.Wait.CompareTo(b.Wait) : string.CompareOrdinal(a.Pool, b.Pool));
         foreach (var choice in choices)
@@ -66,6 +67,17 @@ public sealed partial class World
 
         bool IsInLine(LeaseRecord lease) => lease.State is LeaseState.Waiting && choices.Find(c => c.Pool == lease.Pool) is { Wait.Ticks: > 0 };
     }
+
+    /// <summary>What jobs that wait for leases will hold once they have them.</summary>
+    private List<(string Project, string Owner, long Milli)>? Coming(JobId but) => !Shares.HasLimits ? null :
+    [
+        .. _leases.Values.Where(l => !l.IsTaken && l.Job != but).Select(l => l.Job).Distinct().Where(_jobs.ContainsKey)
+            .Select(id => (_jobs[id].Project, _jobs[id].Owner, (long)_claims[id].Shape.Ways[0].Milli)),
+    ];
+
+    /// <summary>The pool is not closed as a whole, and does not close before the job could be through.</summary>
+    private bool IsOpen(string pool, JobId job, DateTimeOffset now) =>
+        !_grid.Windows.Values.Any(w => w.Node is null && w.Pool == pool && w.IsAhead(now) && (w.IsAt(now) || w.From < now + StayOf(job, now)));
 
     private LeaseRecord Ask(Job job, Choice choice, Way way, Batch batch)
     {
@@ -99,8 +111,7 @@ public sealed partial class World
         for (var i = 0; i < ways.Count; i++)
         {
             var way = ways[i];
-            // A part of a device is not leased: the rest of it would be paid for, and nobody's.
-            if (way.Share > 0 || way.Where is { Count: > 0 } pools && !pools.Contains(pool, StringComparer.OrdinalIgnoreCase)) continue;
+            if (!IsAllowed(way, pool)) continue;
             Choice? best = null;
             foreach (var offer in _offers[pool])
                 if (Serves(offer, way, job) && !(_refused.TryGetValue((pool, offer.Kind, job.Request, job.Image), out var no) && no.Until > now)
@@ -112,6 +123,10 @@ public sealed partial class World
 
         static int Leaves(Offer offer) => offer.FreeDevices;
     }
+
+    // A part of a device is not leased: the rest of it would be paid for, and nobody's.
+    private static bool IsAllowed(Way way, string pool) =>
+        way.Share == 0 && !(way.Where is { Count: > 0 } pools && !pools.Contains(pool, StringComparer.OrdinalIgnoreCase));
 
     /// <summary>How long a lease for the job is expected to wait, behind those that others of ours wait for already.</summary>
     private TimeSpan WaitAt(string pool, Offer offer, Way way, JobId job, DateTimeOffset now)

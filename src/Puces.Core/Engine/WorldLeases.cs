@@ -76,7 +76,14 @@ public sealed partial class World
 
     private void LeaseSeen(LeaseRecord lease, Lease now, Batch batch)
     {
-        var changed = lease with { State = now.State, Nodes = now.Nodes.Count > 0 ? now.Nodes : lease.Nodes, Reason = now.Reason, ExpectedStart = now.ExpectedStart };
+        var changed = lease with
+        {
+            State = now.State,
+            Nodes = now.Nodes.Count > 0 ? now.Nodes : lease.Nodes,
+            Reason = now.Reason,
+            ExpectedStart = now.ExpectedStart,
+            Since = lease.Since ?? (now.State is LeaseState.Ready ? batch.Now : null),
+        };
         var isOther = changed.State != lease.State;
         // Waiting costs no writes: an expectation that moves by seconds is none to keep.
         if (isOther || changed.Reason != lease.Reason || !IsAbout(changed.ExpectedStart, lease.ExpectedStart)) Keep(changed, batch);
@@ -131,7 +138,7 @@ public sealed partial class World
         else here.Remove(node.Id);
         if (here.Count < lease.Request.Nodes || lease.State is not LeaseState.Ready) return true;
         var job = _jobs.GetValueOrDefault(lease.Job);
-        if (job?.State is not JobState.Queued { NotBefore: null }) Release(lease, batch);
+        if (job?.State is not JobState.Queued { NotBefore: null } || _scheduler.HeldBackBy(_claims[job.Id]) is not null) Release(lease, batch);
         else if (job.Request.InContainer && here.Values.FirstOrDefault(n => n.Engine is null) is { } bare)
         {
             // Its other nodes are most likely as this one: another lease would end the same way.

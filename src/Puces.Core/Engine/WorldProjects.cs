@@ -15,6 +15,7 @@ public sealed partial class World
     {
         _projects[project.Name] = project;
         _scheduler.Set(project);
+        _asksAll = true;
         batch.Add(new Change.NoteSet(ProjectNotes.Project + project.Name, ProjectNotes.Write(project)));
         batch.Say("project", $"project {project.Name} has {project}");
         return Answer.Taken;
@@ -24,6 +25,7 @@ public sealed partial class World
     {
         if (!_projects.Remove(name)) return new(Error: $"there is no project {name}");
         _scheduler.Set(new(name));
+        _asksAll = true;
         batch.Add(new Change.NoteSet(ProjectNotes.Project + name, null));
         batch.Say("project", $"project {name} is removed: it has weight 1, owns nothing and has no limits");
         return Answer.Taken;

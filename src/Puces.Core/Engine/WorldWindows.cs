@@ -33,6 +33,7 @@ public sealed partial class World
     private Window Keep(Window window, Batch batch)
     {
         _grid.Close(window);
+        _asksAll = true;
         batch.Add(new Change.NoteSet(WindowNotes.Key(window.Number), WindowNotes.Write(window)));
         NoteTurn(batch);
         return window;

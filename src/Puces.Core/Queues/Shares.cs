@@ -141,19 +141,22 @@ public sealed class Shares
 
     /// <summary>Why a project or a user in it may not have so much more; null where they may.</summary>
     /// <param name="milli">Thousandths of a device.</param>
-    public string? OverDevices(Account account, string owner, long milli)
+    /// <param name="coming">What was asked for elsewhere and counts as if it were held.</param>
+    public string? OverDevices(Account account, string owner, long milli, IReadOnlyCollection<(string Project, string Owner, long Milli)>? coming = null)
     {
         if (!HasLimits) return null;
         for (var at = account; at.Above is not null; at = at.Above)
         {
             if (at.Project.Limits is not { } limits) continue;
-            if (limits.Devices is { } most && at.Milli + milli > 1000L * most) return Over($"project {at.Name}", at.Milli, most, milli);
-            if (limits.UserDevices is { } own && at.MilliOf(owner) + milli > 1000L * own) return Over($"{owner} in project {at.Name}", at.MilliOf(owner), own, milli);
+            var below = coming?.Where(c => ProjectName.IsIn(c.Project, at.Name));
+            var (held, heldByOwner) = (at.Milli + (below?.Sum(c => c.Milli) ?? 0), at.MilliOf(owner) + (below?.Where(c => c.Owner == owner).Sum(c => c.Milli) ?? 0));
+            if (limits.Devices is { } most && held + milli > 1000L * most) return Over($"project {at.Name}", held, most, milli);
+            if (limits.UserDevices is { } own && heldByOwner + milli > 1000L * own) return Over($"{owner} in project {at.Name}", heldByOwner, own, milli);
         }
         return null;
     }
 
-    private static string Over(string who, int held, int most, long milli) => milli > 1000L * most
+    private static string Over(string who, long held, int most, long milli) => milli > 1000L * most
         ? string.Create(CultureInfo.InvariantCulture, $"{who} may hold {most} devices at once, and this asks for {milli / 1000m:0.###}: ask for fewer, or have the limit raised")
         : string.Create(CultureInfo.InvariantCulture, $"{who} may hold {most} devices at once, and holds {held / 1000m:0.###}: this starts when it has given enough back");
 

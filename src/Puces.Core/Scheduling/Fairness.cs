@@ -34,7 +34,9 @@ public sealed partial class Scheduler
     }
 
     /// <summary>Why a claim waits, whatever is free: its project or its owner holds all that they may; null where they do not.</summary>
-    public string? HeldBackBy(Claim claim) => claim.Account is { } account ? _shares.OverDevices(account, claim.Owner, claim.Shape.Ways[0].Milli) : null;
+    /// <param name="coming">What was asked for elsewhere and counts as if it were held.</param>
+    public string? HeldBackBy(Claim claim, IReadOnlyCollection<(string Project, string Owner, long Milli)>? coming = null) =>
+        claim.Account is { } account ? _shares.OverDevices(account, claim.Owner, claim.Shape.Ways[0].Milli, coming) : null;
 
     /// <summary>Such as <c>A100:2 H100:8</c>, or <c>L4:0.5</c>: what a claim holds; null for no devices.</summary>
     public static string? DevicesOf(Claim claim) => claim.Take.Models.Count == 0 ? null

@@ -135,13 +135,23 @@ public sealed class History
     /// <param name="speed">How fast it will work, in thousandths of an H100; null for as fast as on what it holds.</param>
     public static TimeSpan Remaining(Claim claim, TimeSpan now, double likelihood, int? speed = null)
     {
-        var attained = claim.Attained(now);
-        var (times, isKnown) = (claim.Batch!.Times, claim.Batch.Times.Count + claim.Batch.Times.Wider!.Count > 0);
-        var left = !isKnown && claim.Expected is { } expected && expected > attained
-            ? (expected - attained) * (0.5 + likelihood)
-            : Claim.TimeAt(speed ?? claim.Speed, TimeSpan.FromSeconds(Math.Min(1e9, times.Quantile(Buckets.Of(claim.Progress(now)), likelihood))));
+        var left = Left(claim, now, likelihood, speed ?? claim.Speed);
         if (claim.Limit is { } limit && claim.Since + limit - now < left) left = claim.Since + limit - now;
         return left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1);
+    }
+
+    /// <summary>How long one that waits would hold at most, with this likelihood, if it started now.</summary>
+    /// <param name="speed">How fast it would work, in thousandths of an H100.</param>
+    public static TimeSpan Likely(Claim waiting, TimeSpan now, double likelihood, int speed) =>
+        Left(waiting, now, likelihood, speed) is var left && waiting.Limit < left ? waiting.Limit.Value : left;
+
+    private static TimeSpan Left(Claim claim, TimeSpan now, double likelihood, int speed)
+    {
+        var attained = claim.Attained(now);
+        var (times, isKnown) = (claim.Batch!.Times, claim.Batch.Times.Count + claim.Batch.Times.Wider!.Count > 0);
+        return !isKnown && claim.Expected is { } expected && expected > attained
+            ? (expected - attained) * (0.5 + likelihood)
+            : Claim.TimeAt(speed, TimeSpan.FromSeconds(Math.Min(1e9, times.Quantile(Buckets.Of(claim.Progress(now)), likelihood))));
     }
 
     private RunTimes TimesOf(Kind kind)

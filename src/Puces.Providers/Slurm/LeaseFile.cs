@@ -6,15 +6,33 @@ namespace Puces.Providers.Slurm;
 /// <summary>What the folder of a lease says of it.</summary>
 /// <param name="Job">Slurm's number of its job; null where an answer was lost before it was written down.</param>
 /// <param name="HasBegun">Its job has run.</param>
+/// <param name="IsGivenBack">We have no more use for it.</param>
 /// <param name="End">How it ended; empty where nobody knows.</param>
 /// <param name="Here">Names of the nodes whose mailboxes are served, in rank order.</param>
-internal sealed record LeaseFile(string Id, long? Job, bool HasBegun, string End, int Nodes, IReadOnlyList<string> Here)
+internal sealed record LeaseFile(string Id, long? Job, bool HasBegun, bool IsGivenBack, string End, int Nodes, IReadOnlyList<string> Here)
 {
-    /// <summary>A line of <see cref="SlurmScripts.Observe"/>; null where it is none.</summary>
-    public static LeaseFile? Parse(string line) =>
-        line.Split('|') is not [var id, var job, var taken, var end, var nodes, var here] ? null : new(
-            id, long.TryParse(job, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null, taken.Length > 0, end.Trim(),
-            int.Parse(nodes.Trim(), CultureInfo.InvariantCulture), here.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+    private static readonly string[] Ends =
+        ["BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"];
+
+    /// <summary>All leases, of the second and third part of what <see cref="SlurmScripts.Observe"/> prints.</summary>
+    public static IEnumerable<LeaseFile> Parse(string entries, string contents)
+    {
+        var files = contents.Split('\n').Select(line => line.Split(':', 2)).Where(f => f.Length == 2).ToLookup(f => f[0], f => f[1], StringComparer.Ordinal);
+        // Names of the folder, with the targets of links.
+        foreach (var lease in entries.Split('\n').Select(line => line.Split('|', 2)).Where(e => e.Length == 2).GroupBy(e => e[0].Split('/')[0], StringComparer.Ordinal))
+        {
+            var id = lease.Key;
+            var names = lease.Where(e => e[0].Length > id.Length).ToDictionary(e => e[0][(id.Length + 1)..], e => e[1], StringComparer.Ordinal);
+            var nodes = names.Keys.Count(n => n.StartsWith("mail-", StringComparison.Ordinal));
+            var job = names.TryGetValue("taken", out var taken) ? taken : files[id + "/job"].FirstOrDefault("").Split(' ')[0];
+            yield return new(
+                id, long.TryParse(job, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null, names.ContainsKey("taken"), names.ContainsKey("given-back"),
+                files[id + "/end"].FirstOrDefault("").Trim(), nodes, [.. Enumerable.Range(0, nodes).SelectMany(n => files[$"{id}/mail-{n}/here"]).Where(h => h.Length > 0)]);
+        }
+    }
+
+    /// <summary>The state of the lease's job where Slurm says that it is over; empty where Slurm says nothing of it, and null where it is not.</summary>
+    public string? Over(IEnumerable<SlurmJob> jobs) => jobs.FirstOrDefault(j => j.Id == Job)?.State is { } state ? Array.IndexOf(Ends, state) >= 0 ? state : null : "";
 
     /// <param name="jobs">Those with the lease's comment that Slurm knows. A number of ours with another comment is not ours any more.</param>
     public Lease Lease(IReadOnlyList<SlurmJob> jobs)

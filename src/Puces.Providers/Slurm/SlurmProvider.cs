@@ -18,10 +18,15 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
     // Slurm keeps limits on a grid of half a minute; its signal may come up to a minute early, and never after 65535 s.
     private const int MostGrace = 65_535;
 
+    private static readonly TimeSpan NodesLast = TimeSpan.FromMinutes(1);
+
     // Two pools may be of one cluster: neither takes the leases of the other for its own.
     private readonly string _owner = $"{instance}/{pool.Name}";
 
     private readonly SlurmLogin _login = new(pool.Slurm!, runner, knownHosts, $"{instance}/{pool.Name}", pool.TermOrDefault ?? Pool.DefaultTerm);
+
+    private IReadOnlyList<SlurmNode> _nodes = [];
+    private DateTimeOffset _nodesSeen = DateTimeOffset.MinValue;
 
     private SlurmPool Slurm => pool.Slurm!;
 
@@ -40,19 +45,26 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
     public async Task<Lease> AcquireAsync(LeaseRequest request, CancellationToken ct)
     {
         if (!Plain.IsMatch(request.Id.Value)) throw new ArgumentException($"'{request.Id}' cannot name a folder", nameof(request));
-        var nodes = (await NodesAsync(ct)).Where(n => n.Partition == request.Kind).ToList();
+        // What nodes there are changes rarely, and jobs come by the hundred.
+        if (clock.GetUtcNow() - _nodesSeen > NodesLast) await NodesAsync(ct);
+        var nodes = _nodes.Where(n => n.Partition == request.Kind).ToList();
         if (nodes.Count == 0) throw new ProviderException(Remedy.Elsewhere, $"{pool.Name} has no partition {request.Kind}", "sinfo shows those that there are");
         var options = string.Join(' ', OptionsFor(request, nodes).Select(CarriedRunner.Quoted));
-        await _login.RunWithRunnerAsync(SlurmScripts.Acquire(request.Id.Value, CommentOf(request.Id), request.Nodes, options), ct);
+        var answer = await _login.RunWithRunnerAsync(SlurmScripts.Acquire(request.Id.Value, CommentOf(request.Id), request.Nodes, options), ct);
+        if (answer.Contains(SlurmScripts.Asked, StringComparison.Ordinal)) return new(request.Id, LeaseState.Waiting, []);
         return (await ObserveAsync(ct)).FirstOrDefault(l => l.Id == request.Id) ?? new(request.Id, LeaseState.Ended, [], "it was given back");
     }
 
     public async Task<IReadOnlyList<Lease>> ObserveAsync(CancellationToken ct)
     {
         var answer = await _login.RunAsync(SlurmScripts.Observe(_owner), ct);
-        var parts = answer.Split("--\n", 2);
+        var parts = answer.Split("--\n", 3);
         var jobs = SlurmText.Jobs(parts[0]).ToLookup(j => j.Comment, StringComparer.Ordinal);
-        return [.. parts[^1].Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => LeaseFile.Parse(line)).OfType<LeaseFile>().Select(f => f.Lease([.. jobs[CommentOf(new(f.Id))]]))];
+        List<(LeaseFile File, string? Over)> leases = parts.Length < 3 ? [] : [.. LeaseFile.Parse(parts[1], parts[2]).Select(f => (f, f.Over(jobs[CommentOf(new(f.Id))])))];
+        var gone = leases.Where(l => l is { File.IsGivenBack: true, Over: not null }).Select(l => l.File.Id).ToList();
+        var ended = leases.Where(l => l.Over is { Length: > 0 } state && state != l.File.End).Select(l => (l.File.Id, l.Over!)).ToList();
+        if (gone.Count + ended.Count > 0) await _login.RunAsync(SlurmScripts.Tidy(ended, gone), ct);
+        return [.. leases.Where(l => !gone.Contains(l.File.Id)).Select(l => l.File.Lease([.. jobs[CommentOf(new(l.File.Id))]]))];
     }
 
     public async Task ReleaseAsync(LeaseId id, CancellationToken ct)
@@ -72,7 +84,12 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
 
     private string CommentOf(LeaseId id) => $"puces:{_owner}:{id}";
 
-    private async Task<IReadOnlyList<SlurmNode>> NodesAsync(CancellationToken ct) => [.. SlurmText.Nodes(await _login.RunAsync($"sinfo -h -N -O '{SlurmText.NodeFields}'", ct))];
+    private async Task<IReadOnlyList<SlurmNode>> NodesAsync(CancellationToken ct)
+    {
+        _nodes = [.. SlurmText.Nodes(await _login.RunAsync($"sinfo -h -N -O '{SlurmText.NodeFields}'", ct))];
+        _nodesSeen = clock.GetUtcNow();
+        return _nodes;
+    }
 
     private IEnumerable<Offer> OffersOf(string partition, IReadOnlyList<SlurmNode> all, DateTimeOffset now)
     {

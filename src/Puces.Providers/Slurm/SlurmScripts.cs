@@ -40,6 +40,9 @@ internal static class SlurmScripts
         exit "$code"
         """;
 
+    /// <summary>What <see cref="Acquire"/> answers where the job was submitted now.</summary>
+    public const string Asked = "asked";
+
     /// <summary>
     /// Submits the job, unless Slurm knows one with its comment, or the folder does. The answer of a submission may be lost, so that the looking
     /// comes first each time.
@@ -55,31 +58,33 @@ internal static class SlurmScripts
         {{Job}}
         PUCES
           job=$(sbatch --parsable {{options}} --output="$l/slurm.log" --error="$l/slurm.log" --chdir="$l" "$l/job.sh" "$l" "$r" "$i/blobs" "$i/shared"); job=${job%%;*}
+          echo {{Asked}}
         fi
         if [ -n "$job" ] && [ ! -s "$l/job" ]; then mkdir -p "$l"; echo "$job $(date +%s)" > "$l/job"; fi
         """;
 
     /// <summary>
-    /// All jobs of ours in one call, and all leases. How a job has ended is written down where it is seen first: Slurm forgets it after five
-    /// minutes. Folders of leases that were given back are kept for a week, for people who look for what happened.
+    /// All jobs of ours and all leases in one call, which starts as few programs as can be: it is made often. First the jobs, then what lies in
+    /// the leases' folders, then what their files say.
     /// </summary>
     public static string Observe(string owner) => $$"""
         known=$(squeue -h -t all -u "$(id -un)" -o '{{SlurmText.JobFields}}')
-        ours=$(printf '%s\n' "$known" | grep '|puces:{{owner}}:' || true)
-        printf '%s\n' "$ours"; echo --
-        [ ! -d "$i/released" ] || find "$i/released" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} +
-        for l in "$i"/leases/*; do
-          [ -d "$l" ] || continue
-          id=${l##*/}; job=$(readlink "$l/taken" || cut -d ' ' -f 1 "$l/job" 2>/dev/null || true)
-          state=$(printf '%s\n' "$ours" | awk -F '|' -v j="$job" -v c="puces:{{owner}}:$id" '$1 == j && $5 == c { print $2 }')
-          case $state in
-            BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|REVOKED|TIMEOUT) echo "$state" > "$l/end" ;;
-          esac
-          if [ -e "$l/given-back" ]; then case $state in ''|BOOT_FAIL|CANCELLED|COMPLETED|DEADLINE|FAILED|NODE_FAIL|OUT_OF_MEMORY|PREEMPTED|REVOKED|TIMEOUT)
-            mkdir -p "$i/released"; mv "$l" "$i/released/$id"; touch "$i/released/$id"; continue ;; esac; fi
-          echo "$id|$job|$([ -L "$l/taken" ] && echo taken)|$(cat "$l/end" 2>/dev/null || true)|$(ls -d "$l"/mail-* | wc -l)|$(n=0; while [ -d "$l/mail-$n" ]; do cat "$l/mail-$n/here"; n=$((n + 1)); done | tr '\n' ' ')"
-        done
+        printf '%s\n' "$known" | grep '|puces:{{owner}}:' || true; echo --
+        cd "$i/leases" 2>/dev/null || exit 0
+        find . -mindepth 1 -maxdepth 2 -printf '%P|%l\n'; echo --
+        grep -sH '' */job */end */mail-*/here || true
         """;
+
+    /// <summary>
+    /// How a job has ended is written down where it is seen first: Slurm forgets it after five minutes. Folders of leases that were given back
+    /// are kept for a week, for people who look for what happened.
+    /// </summary>
+    public static string Tidy(IEnumerable<(string Lease, string State)> ended, IEnumerable<string> givenBack) => string.Join('\n',
+    [
+        .. ended.Select(e => $"""[ ! -d "$i/leases/{e.Lease}" ] || echo '{e.State}' > "$i/leases/{e.Lease}/end" """),
+        .. givenBack.Select(l => $"""mkdir -p "$i/released"; [ ! -d "$i/leases/{l}" ] || mv "$i/leases/{l}" "$i/released/{l}"; touch "$i/released/{l}" """),
+        """[ ! -d "$i/released" ] || find "$i/released" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} +""",
+    ]);
 
     public static string Release(string lease, string comment) => $$"""
         known=$(squeue -h -t all -u "$(id -un)" -o '%i %k')

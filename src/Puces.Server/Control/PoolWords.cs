@@ -1,6 +1,7 @@
 using Puces.Core.Engine;
 using Puces.Core.Jobs;
 using Puces.Core.Market;
+using Puces.Core.Units;
 
 namespace Puces.Server.Control;
 
@@ -13,7 +14,7 @@ internal static class PoolWords
         List<string> words = [];
         if (view.Notes.GetValueOrDefault(LeaseNotes.Refusal(job.Id)) is { } refused) words.Add(refused);
         foreach (var (name, seen) in Open(view, job))
-            if (Trouble(name, seen) is { } trouble) words.Add(trouble);
+            if ((Closed(view, job, name) ?? Trouble(name, seen)) is { } trouble) words.Add(trouble);
         return words.Count > 0 ? string.Join("; ", words) : null;
     }
 
@@ -30,6 +31,14 @@ internal static class PoolWords
         let seen = view.Outlook.Pool(pool.Name)
         where seen is not null
         select (pool.Name, seen);
+
+    private static string? Closed(View view, Job job, string pool)
+    {
+        var (now, windows) = (view.Outlook.Now, view.Windows.Values.Where(w => w.Node is null && w.Pool == pool && w.IsAhead(view.Outlook.Now)).ToList());
+        if (windows.Find(w => w.IsAt(now)) is { } closed) return $"pool {pool} is closed {closed.Until}";
+        return windows.Find(w => w.From < now + view.Forecast.StayOf(job.Id)) is { } closes
+            ? $"pool {pool} closes {Moments.Text(closes.From!.Value)}, before it would be done{(closes.Note.Length > 0 ? ": " + closes.Note : "")}" : null;
+    }
 
     private static string? Trouble(string pool, PoolSeen seen) =>
         seen.Problem is { } problem ? $"pool {pool} cannot be asked: {problem}"

@@ -69,7 +69,7 @@ public sealed class LeaseTests
         Offers();
         var first = _cluster.Submit(gpus: 1);
         Give(Asked().Single(), nodes: "n1");
-        var second = _cluster.Submit(gpus: 1);
+        var second = _cluster.Submit(gpus: 2);
         Assert.Equal(("starting", "queued"), (_cluster[first].State.Word, _cluster[second].State.Word));
         var next = Asked().Single();
         _cluster.Runs(first).Exits(first);

@@ -89,20 +89,38 @@ public sealed class SlurmTextTests
     }
 
     [Theory]
-    [InlineData("PENDING", "l|7|||1|", LeaseState.Waiting, "the nodes that it needs are taken (Resources)")]
-    [InlineData("RUNNING", "l|7|taken||2|n1 ", LeaseState.Waiting, "job 7 has begun; 1 of its 2 nodes are here")]
-    [InlineData("RUNNING", "l|7|taken||2|n1 n2 ", LeaseState.Ready, null)]
-    [InlineData("COMPLETING", "l|7|taken||1|n1 ", LeaseState.Ready, "COMPLETING")]
-    [InlineData("TIMEOUT", "l|7|taken|TIMEOUT|1|n1 ", LeaseState.Ended, "the time of job 7 was over (TIMEOUT)")]
-    [InlineData("NODE_FAIL", "l|7|taken|NODE_FAIL|1|n1 ", LeaseState.Lost, "Slurm ended job 7 because a node of it failed (NODE_FAIL)")]
-    [InlineData(null, "l|7|taken|NODE_FAIL|1|n1 ", LeaseState.Lost, "Slurm ended job 7 because a node of it failed (NODE_FAIL)")]
-    [InlineData(null, "l|7|taken|exit 0|1|n1 ", LeaseState.Ended, "job 7 ended (exit 0)")]
-    [InlineData(null, "l|7|taken||1|n1 ", LeaseState.Lost, "Slurm knows nothing of job 7 any more, and the job did not say that it ended")]
-    [InlineData(null, "l|7|||1|", LeaseState.Ended, "Slurm knows nothing of job 7 any more, and it had not begun")]
-    public void A_lease_is_what_its_job_and_its_folder_say(string? state, string file, LeaseState expected, string? reason)
+    [InlineData("PENDING", false, "", 1, "", LeaseState.Waiting, "the nodes that it needs are taken (Resources)")]
+    [InlineData("RUNNING", true, "", 2, "n1", LeaseState.Waiting, "job 7 has begun; 1 of its 2 nodes are here")]
+    [InlineData("RUNNING", true, "", 2, "n1 n2", LeaseState.Ready, null)]
+    [InlineData("COMPLETING", true, "", 1, "n1", LeaseState.Ready, "COMPLETING")]
+    [InlineData("TIMEOUT", true, "TIMEOUT", 1, "n1", LeaseState.Ended, "the time of job 7 was over (TIMEOUT)")]
+    [InlineData("NODE_FAIL", true, "NODE_FAIL", 1, "n1", LeaseState.Lost, "Slurm ended job 7 because a node of it failed (NODE_FAIL)")]
+    [InlineData(null, true, "NODE_FAIL", 1, "n1", LeaseState.Lost, "Slurm ended job 7 because a node of it failed (NODE_FAIL)")]
+    [InlineData(null, true, "exit 0", 1, "n1", LeaseState.Ended, "job 7 ended (exit 0)")]
+    [InlineData(null, true, "", 1, "n1", LeaseState.Lost, "Slurm knows nothing of job 7 any more, and the job did not say that it ended")]
+    [InlineData(null, false, "", 1, "", LeaseState.Ended, "Slurm knows nothing of job 7 any more, and it had not begun")]
+    public void A_lease_is_what_its_job_and_its_folder_say(string? state, bool hasBegun, string end, int nodes, string here, LeaseState expected, string? reason)
     {
-        var lease = LeaseFile.Parse(file)!.Lease(state is null ? [] : [new(7, state, "Resources", null, "puces:x:l")]);
+        var file = new LeaseFile("l", 7, hasBegun, false, end, nodes, here.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        var lease = file.Lease(state is null ? [] : [new(7, state, "Resources", null, "puces:x:l")]);
         Assert.Equal((expected, reason), (lease.State, lease.Reason));
+    }
+
+    [Fact]
+    public void Folders_of_leases_are_read_all_at_once()
+    {
+        var leases = LeaseFile.Parse(
+            "l2|\nl2/job|\nl2/mail-0|\nl2/node-0|\nl10|\nl10/taken|41\nl10/job|\nl10/mail-0|\nl10/mail-1|\nl10/end|\nl10/given-back|\nl3|\n",
+            "l2/job:40 1795477568\nl10/job:42 1795477569\nl10/end:exit 0\nl10/mail-0/here:n1\nl10/mail-1/here:n2\n").ToDictionary(l => l.Id);
+        Assert.Equal((40L, false, false, "", 1), (leases["l2"].Job, leases["l2"].HasBegun, leases["l2"].IsGivenBack, leases["l2"].End, leases["l2"].Nodes));
+        Assert.Empty(leases["l2"].Here);
+        // Of two jobs that were asked for, the one that has taken it.
+        Assert.Equal((41L, true, true, "exit 0", 2), (leases["l10"].Job, leases["l10"].HasBegun, leases["l10"].IsGivenBack, leases["l10"].End, leases["l10"].Nodes));
+        Assert.Equal(["n1", "n2"], leases["l10"].Here);
+        // An answer was lost before anything was written.
+        Assert.Equal((null, 0), (leases["l3"].Job, leases["l3"].Nodes));
+        SlurmJob Is(string state) => new(41, state, "None", null, "puces:x:l10");
+        Assert.Equal(["TIMEOUT", null, ""], [leases["l10"].Over([Is("TIMEOUT")]), leases["l10"].Over([Is("RUNNING")]), leases["l10"].Over([])]);
     }
 
     [Theory] // The first three recorded from 22.05.8, the others after Slurm's own list of errors.

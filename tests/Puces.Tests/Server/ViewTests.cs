@@ -1,6 +1,7 @@
 using Puces.Core.Contract;
 using Puces.Core.Engine;
 using Puces.Core.Jobs;
+using Puces.Core.Units;
 using Puces.Server.Control;
 using Puces.Testing.Simulation;
 using Xunit;
@@ -199,5 +200,26 @@ public sealed class ViewTests
         Assert.Equal(2, _view.Forecast.Line.Count);
         var urgent = Submit(Cluster.Asking("urgent", 1, priority: 9));
         Assert.Equal(1, _view.Show(_view.Live[urgent]).Position);
+    }
+
+    [Fact]
+    public void Why_says_that_a_pool_with_a_line_of_its_own_is_closed_or_closes_too_soon()
+    {
+        _outlook.Pool = _ => new(null, [new("gpu", "H100", 4, 64_000, new(256_000_000_000), 8, 32, 8, _cluster.Now)]);
+        Apply(new Command.SetPool(new("jean", "slurm")));
+        Apply(new Command.PoolOpened("jean"));
+        _cluster.Close("jean", 10 * Minute, 60 * Minute, "new switch");
+        Seen();
+        var job = Submit(Cluster.Asking(gpus: 1) with { Limit = 20 * Minute });
+        var from = Moments.Text(_cluster.Now + 10 * Minute);
+        Assert.Contains($"pool jean closes {from}, before it would be done: new switch", _view.Why(_view.Live[job]).Text, StringComparison.Ordinal);
+        After(11 * Minute);
+        Assert.Contains("pool jean is closed until ", _view.Why(_view.Live[job]).Text, StringComparison.Ordinal);
+
+        void Apply(Command command)
+        {
+            _cluster.Apply(command);
+            Seen();
+        }
     }
 }
