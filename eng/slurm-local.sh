@@ -6,6 +6,8 @@
 #   slurm-local.sh up      DIR      configure, start, wait until all nodes are idle, run a job on a device
 #   slurm-local.sh env     DIR      the variables that a client needs: eval "$(slurm-local.sh env DIR)"
 #   slurm-local.sh token   DIR      a token for slurmrestd (REST=1)
+#   slurm-local.sh login   DIR      a login node beside it: sshd at port PORT+3 for the caller with the key DIR/etc/ssh/key;
+#                                   drop DIR breaks all connections to it
 #   slurm-local.sh kill-controller  DIR    kill -9 slurmctld
 #   slurm-local.sh start-controller DIR    start it again, and wait until it answers
 #   slurm-local.sh cut     DIR NODE FOLDER take a node off the network: slurmd answers no more, and a shared folder is out of its sight;
@@ -30,7 +32,7 @@ CMD=$1 DIR=$(mkdir -p "$2" && cd "$2" && pwd)
 
 ETC=$DIR/etc RUN=$DIR/run LOG=$DIR/log STATE=$DIR/state DEV=$DIR/dev
 export SLURM_CONF=$ETC/slurm.conf
-CTLD_PORT=$PORT REST_PORT=$((PORT + 2)) NODE_PORT0=$((PORT + 10))
+CTLD_PORT=$PORT REST_PORT=$((PORT + 2)) LOGIN_PORT=$((PORT + 3)) NODE_PORT0=$((PORT + 10))
 
 # Debian ships the daemons as NAME-wlm behind alternatives that its (unusable) "emulator" packages take over. Use the
 # plain build through private links: a daemon must be CALLED slurmctld/slurmd/slurmstepd, because Slurm decides by its
@@ -214,7 +216,27 @@ down() {
     p=$(pid_of "$(basename "$f" .pid)") && kill "$p" 2>/dev/null || true
   done
   for f in "$RUN"/slurmd.*.pid; do [ -e "$f" ] && stop_pid "$(basename "$f" .pid)"; done
-  stop_pid slurmctld; stop_pid munged
+  stop_pid slurmctld; stop_pid munged; stop_pid sshd
+}
+
+login() { # a login node: sshd of this user, which gives its logins Slurm's commands
+  local ssh=$ETC/ssh
+  mkdir -p "$ssh" /run/sshd
+  [ -f "$ssh/key" ] || { ssh-keygen -q -t ed25519 -N '' -f "$ssh/key"; ssh-keygen -q -t ed25519 -N '' -f "$ssh/host"; }
+  cat >"$ssh/sshd_config" <<X
+ListenAddress 127.0.0.1:$LOGIN_PORT
+HostKey $ssh/host
+PidFile $RUN/sshd.pid
+AuthorizedKeysFile $ssh/key.pub
+StrictModes no
+UsePAM no
+PermitRootLogin yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+SetEnv SLURM_CONF=$SLURM_CONF
+X
+  [ -n "$(pid_of sshd)" ] || /usr/sbin/sshd -f "$ssh/sshd_config" -E "$LOG/sshd.log"
+  wait_for 10 sshd bash -c "exec 3<>/dev/tcp/127.0.0.1/$LOGIN_PORT"
 }
 
 case $CMD in
@@ -228,6 +250,8 @@ case $CMD in
   start-controller) start_controller ;;
   cut) p=$(pid_of "slurmd.$3") || die "slurmd of $3 does not run"; nsenter --mount --target "$p" mount -t tmpfs cut "$4"; kill -STOP "$p" ;;
   mend) p=$(pid_of "slurmd.$3") || die "slurmd of $3 does not run"; nsenter --mount --target "$p" umount "$4"; kill -CONT "$p" ;;
+  login) login ;;
+  drop) p=$(pid_of sshd) || die 'there is no login node'; pkill -KILL -P "$p" || true ;;
   down) down ;;
   *) usage ;;
 esac

@@ -40,6 +40,20 @@ public sealed class SlurmCluster : IAsyncDisposable
 
     public Pool Pool(params string[] partitions) => new("cluster", "slurm", Slurm: new(partitions.Length > 0 ? partitions : ["batch"], Folder: Shared, Config: Config));
 
+    /// <summary>The same by a login node: a real sshd.</summary>
+    public async Task<Pool> PoolByLoginAsync(CancellationToken ct)
+    {
+        await RunAsync("login", ct);
+        var port = int.Parse(_environment["PORT"], System.Globalization.CultureInfo.InvariantCulture) + 3;
+        return new("cluster", "slurm", Slurm: new(["batch"], new SshHost("127.0.0.1", User: Environment.UserName, Port: port, Key: Path.Combine(Folder, "etc", "ssh", "key")), Folder: Shared));
+    }
+
+    /// <summary>How often somebody has logged in to the login node.</summary>
+    public int Logins => File.ReadLines(Path.Combine(Folder, "log", "sshd.log")).Count(l => l.StartsWith("Accepted ", StringComparison.Ordinal));
+
+    /// <summary>Breaks all connections to the login node.</summary>
+    public Task DropLoginsAsync(CancellationToken ct) => RunAsync("drop", ct);
+
     public Task KillControllerAsync(CancellationToken ct) => RunAsync("kill-controller", ct);
 
     public Task StartControllerAsync(CancellationToken ct) => RunAsync("start-controller", ct);

@@ -4,18 +4,22 @@ using Puces.Providers.Ssh;
 namespace Puces.Providers.Slurm;
 
 /// <summary>The machine on which Slurm's commands are: this one, or one that is reached by OpenSSH.</summary>
-internal sealed class SlurmLogin
+internal sealed class SlurmLogin : IAsyncDisposable
 {
     private readonly SlurmPool _slurm;
     private readonly SshCommand? _ssh;
-    private readonly CarriedRunner _runner;
+    // It is asked something all the time: who guards a login node would shut out somebody who logs in each second.
+    private readonly SshConnection? _shared;
+    private readonly CarriedRunner _runner, _sharedRunner;
     private readonly string _owner;
 
     public SlurmLogin(SlurmPool slurm, string runner, string knownHosts, string owner, TimeSpan term)
     {
         (_slurm, _owner) = (slurm, owner);
         _ssh = slurm.Login is { } host ? new(new([host]), host, knownHosts, term) : null;
+        _shared = _ssh is null ? null : new(_ssh);
         _runner = new((script, _) => Task.FromResult<INodeProcess>(Start(script)), Trouble, slurm.Folder, runner);
+        _sharedRunner = new(StartSharedAsync, Trouble, slurm.Folder, runner);
     }
 
     /// <summary>As a person would write it.</summary>
@@ -27,18 +31,21 @@ internal sealed class SlurmLogin
     /// <exception cref="ProviderException">It failed.</exception>
     public async Task<string> RunAsync(string script, CancellationToken ct)
     {
-        await using var process = Start($"set -e; umask 077; {Prelude} {script}");
+        await using var process = await StartSharedAsync($"set -e; umask 077; {Prelude} {script}", ct);
         return await AnswerAsync(process, ct);
     }
 
     /// <summary>The same with the runner there, as <c>$r</c>.</summary>
     public async Task<string> RunWithRunnerAsync(string script, CancellationToken ct)
     {
-        await using var process = await StartRunnerAsync(script, ct);
+        await using var process = await _sharedRunner.StartAsync(Prelude + " " + script, ct);
         return await AnswerAsync(process, ct);
     }
 
+    /// <summary>The same for what stays: it has a connection of its own, since a server lets few share one.</summary>
     public Task<INodeProcess> StartRunnerAsync(string script, CancellationToken ct) => _runner.StartAsync(Prelude + " " + script, ct);
+
+    public ValueTask DisposeAsync() => _shared?.DisposeAsync() ?? default;
 
     private string Prelude =>
         // Absolute, since jobs begin elsewhere.
@@ -46,6 +53,8 @@ internal sealed class SlurmLogin
         + (_slurm.Config is { } config ? $"export SLURM_CONF={CarriedRunner.Quoted(config)}; " : "");
 
     private OwnProcess Start(string script) => _ssh is { } ssh ? OwnProcess.Start(SshCommand.Program, ssh.Running(script)) : OwnProcess.Start("/bin/sh", ["-c", script]);
+
+    private async Task<INodeProcess> StartSharedAsync(string script, CancellationToken ct) => _shared is { } shared ? await shared.StartAsync(script, ct) : Start(script);
 
     private ProviderException Trouble(int code, string said) => _ssh is { } ssh && code == 255 ? SshTrouble.Of(ssh.Target, code, said) : SlurmTrouble.Of(Name, code, said);
 

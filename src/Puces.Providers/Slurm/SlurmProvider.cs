@@ -77,7 +77,7 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
 
     public IAsyncEnumerable<CheckStep> CheckAsync(CancellationToken ct) => new SlurmCheck(_login, Slurm).StepsAsync(ct);
 
-    public ValueTask DisposeAsync() => default;
+    public ValueTask DisposeAsync() => _login.DisposeAsync();
 
     [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     private static partial Regex Plain { get; }

@@ -14,10 +14,13 @@ internal sealed class SshCommand(SshPool pool, SshHost host, string knownHosts, 
     public string Target => (host.User ?? pool.User) is { } user ? $"{user}@{host.Host ?? host.Name}" : host.Host ?? host.Name;
 
     /// <summary>Arguments that run a script of the Bourne shell on the host, whatever the user's login shell is.</summary>
-    public IReadOnlyList<string> Running(string script) => [.. Options(), "-T", "--", Target, "exec sh -c " + CarriedRunner.Quoted(script)];
+    /// <param name="through">The socket of a connection to be shared; null for a connection of its own.</param>
+    /// <param name="isMaster">It makes that connection.</param>
+    public IReadOnlyList<string> Running(string script, string? through = null, bool isMaster = false) =>
+        ["-o", "ControlPath=" + (through is null ? "none" : Escaped(through)), "-o", "ControlMaster=" + (isMaster ? "yes" : "no"), .. Options(), "-T", "--", Target, "exec sh -c " + CarriedRunner.Quoted(script)];
 
     /// <summary>Arguments that print what OpenSSH makes of all configuration, without connecting.</summary>
-    public IReadOnlyList<string> Resolving() => [.. Options(), "-G", "--", Target];
+    public IReadOnlyList<string> Resolving() => ["-o", "ControlPath=none", .. Options(), "-G", "--", Target];
 
     private List<string> Options()
     {
@@ -26,12 +29,12 @@ internal sealed class SshCommand(SshPool pool, SshHost host, string knownHosts, 
         List<string> options =
         [
             "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=accept-new", "-o", $"UserKnownHostsFile={Escaped(knownHosts)} ~/.ssh/known_hosts",
-            "-o", "ConnectTimeout=" + alive, "-o", "ServerAliveInterval=" + alive, "-o", "ServerAliveCountMax=3", "-o", "ControlPath=none", "-o", "ForwardAgent=no",
+            "-o", "ConnectTimeout=" + alive, "-o", "ServerAliveInterval=" + alive, "-o", "ServerAliveCountMax=3", "-o", "ForwardAgent=no",
         ];
         if (pool.Config is { } config) options.InsertRange(0, ["-F", config]);
         if ((host.Key ?? pool.Key) is { } key) options.AddRange(["-i", key, "-o", "IdentitiesOnly=yes"]);
         // Options are not handed on to the jump host by -J; a command of our own has them all.
-        if ((host.Jump ?? pool.Jump) is { Length: > 0 } jump) options.AddRange(["-o", "ProxyCommand=" + Through(jump, options)]);
+        if ((host.Jump ?? pool.Jump) is { Length: > 0 } jump) options.AddRange(["-o", "ProxyCommand=" + Through(jump, ["-o", "ControlPath=none", .. options])]);
         if ((host.Port ?? pool.Port) is { } port) options.AddRange(["-p", port.ToString(CultureInfo.InvariantCulture)]);
         return options;
     }
