@@ -11,7 +11,7 @@ namespace Puces.Tests.Providers;
 
 /// <summary>The promises of the main job, in pods of a real Kubernetes.</summary>
 [Collection(nameof(KubernetesFixture))]
-public sealed class KubernetesDaemonTests(KubernetesFixture fixture) : IAsyncDisposable
+public sealed class KubernetesDaemonTests(KubernetesFixture fixture, ITestOutputHelper output) : IAsyncDisposable
 {
     private readonly DaemonProcess _daemon = new();
     private bool _hasTwin;
@@ -112,24 +112,8 @@ public sealed class KubernetesDaemonTests(KubernetesFixture fixture) : IAsyncDis
     public async Task Whenever_the_daemon_is_killed_each_job_in_pods_runs_once_to_its_end()
     {
         var cluster = await StartAsync(k => k with { Shared = Path.Combine(Path.GetDirectoryName(k.Kubeconfig)!, "shared") });
-        var luck = new Random(7);
-        var jobs = new List<long>();
-        for (var kill = 0; kill < 4; kill++)
-        {
-            for (var i = 0; i < 2; i++)
-                jobs.Add((await SubmitAsync($"echo run >> $PUCES_SHARED/witness.$PUCES_JOB_ID.$PUCES_RANK; for i in 1 2 3 4; do echo line $i; sleep 0.{luck.Next(1, 8)}; done", nodes: 1 + i)).Id);
-            await Task.Delay(luck.Next(4000), Ct);
-            await _daemon.KillAsync();
-            await _daemon.StartAsync(Ct);
-        }
-        foreach (var job in jobs)
-        {
-            var end = await _daemon.EndAsync(job, Ct);
-            Assert.Equal("succeeded", end.Job.State);
-            var nodes = end.Attempts[^1].Nodes.Count;
-            Assert.Equal(4 * nodes, (await _daemon.LogAsync(job, Ct)).Count(l => l.Stream == "out"));
-            Assert.Equal(nodes, Directory.EnumerateFiles(cluster.Shared, $"witness.{job}.*", SearchOption.AllDirectories).Sum(f => File.ReadAllLines(f).Length));
-        }
+        await new DaemonKills(_daemon, output, within: 4000, runs: job => Directory.EnumerateFiles(cluster.Shared, $"witness.{job}.*", SearchOption.AllDirectories).Sum(f => File.ReadAllLines(f).Length))
+            .RunAsync("a Kubernetes cluster", kills: 4, (script, nodes) => SubmitAsync("echo run >> $PUCES_SHARED/witness.$PUCES_JOB_ID.$PUCES_RANK; " + script, nodes), Ct);
         await cluster.UntilNothingLeftAsync(Ct);
     }
 

@@ -8,7 +8,7 @@ using Xunit;
 namespace Puces.Tests.Providers;
 
 /// <summary>The promises of the main job, on a real Slurm cluster.</summary>
-public sealed class SlurmDaemonTests(SlurmFixture fixture) : IClassFixture<SlurmFixture>, IAsyncDisposable
+public sealed class SlurmDaemonTests(SlurmFixture fixture, ITestOutputHelper output) : IClassFixture<SlurmFixture>, IAsyncDisposable
 {
     private readonly DaemonProcess _daemon = new();
 
@@ -60,24 +60,8 @@ public sealed class SlurmDaemonTests(SlurmFixture fixture) : IClassFixture<Slurm
     {
         var cluster = await StartAsync();
         var witness = Directory.CreateTempSubdirectory("puces-witness-").FullName;
-        var luck = new Random(7);
-        var jobs = new List<long>();
-        for (var kill = 0; kill < 5; kill++)
-        {
-            for (var i = 0; i < 2; i++)
-                jobs.Add((await SubmitAsync($"echo run >> {witness}/$PUCES_JOB_ID.$PUCES_RANK; for i in 1 2 3 4; do echo line $i; sleep 0.{luck.Next(1, 8)}; done", nodes: 1 + i)).Id);
-            await Task.Delay(luck.Next(2500), Ct);
-            await _daemon.KillAsync();
-            await _daemon.StartAsync(Ct);
-        }
-        foreach (var job in jobs)
-        {
-            var end = await _daemon.EndAsync(job, Ct);
-            Assert.Equal("succeeded", end.Job.State);
-            var nodes = end.Attempts[^1].Nodes.Count;
-            Assert.Equal(4 * nodes, (await _daemon.LogAsync(job, Ct)).Count(l => l.Stream == "out"));
-            Assert.Equal(nodes, Directory.EnumerateFiles(witness, $"{job}.*").Sum(f => File.ReadAllLines(f).Length));
-        }
+        await new DaemonKills(_daemon, output, within: 2500, runs: job => Directory.EnumerateFiles(witness, $"{job}.*").Sum(f => File.ReadAllLines(f).Length))
+            .RunAsync("a Slurm cluster", kills: 5, (script, nodes) => SubmitAsync($"echo run >> {witness}/$PUCES_JOB_ID.$PUCES_RANK; {script}", nodes), Ct);
         Directory.Delete(witness, recursive: true);
         await UntilEmptyAsync(cluster);
     }

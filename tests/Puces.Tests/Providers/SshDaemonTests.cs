@@ -9,7 +9,7 @@ using Xunit;
 namespace Puces.Tests.Providers;
 
 /// <summary>The promises of the main job, on hosts that are reached by SSH.</summary>
-public sealed class SshDaemonTests(SshFixture fixture) : IClassFixture<SshFixture>, IAsyncDisposable
+public sealed class SshDaemonTests(SshFixture fixture, ITestOutputHelper output) : IClassFixture<SshFixture>, IAsyncDisposable
 {
     private static readonly TimeSpan Short = TimeSpan.FromSeconds(20);
     private readonly DaemonProcess _daemon = new();
@@ -56,24 +56,9 @@ public sealed class SshDaemonTests(SshFixture fixture) : IClassFixture<SshFixtur
     public async Task Whenever_the_daemon_is_killed_each_job_on_a_host_runs_once_to_its_end()
     {
         var hosts = await StartAsync("h1", "h2");
-        var luck = new Random(4);
-        var jobs = new List<long>();
-        for (var kill = 0; kill < 6; kill++)
-        {
-            for (var i = 0; i < 3; i++)
-                jobs.Add((await SubmitAsync($"echo run >> ~/witness-$PUCES_JOB_ID; for i in 1 2 3 4 5 6; do echo line $i; sleep 0.{luck.Next(1, 6)}; done", nodes: 1 + i % 2)).Id);
-            await Task.Delay(luck.Next(1500), Ct);
-            await _daemon.KillAsync();
-            await _daemon.StartAsync(Ct);
-        }
-        foreach (var job in jobs)
-        {
-            var detail = await _daemon.EndAsync(job, Ct);
-            Assert.Equal("succeeded", detail.Job.State);
-            var nodes = detail.Attempts[^1].Nodes.Count;
-            Assert.Equal(6 * nodes, (await _daemon.LogAsync(job, Ct)).Count(l => l.Stream == "out" && l.Text.StartsWith("line ", StringComparison.Ordinal)));
-            Assert.Equal(nodes, new[] { "h1", "h2" }.Sum(h => Path.Combine(hosts.HomeOf(h), $"witness-{job}") is var file && File.Exists(file) ? File.ReadAllLines(file).Length : 0));
-        }
+        await new DaemonKills(_daemon, output, within: 1500, runs: job =>
+            new[] { "h1", "h2" }.Sum(h => Path.Combine(hosts.HomeOf(h), $"witness-{job}") is var file && File.Exists(file) ? File.ReadAllLines(file).Length : 0))
+            .RunAsync("two SSH hosts", kills: 6, (script, nodes) => SubmitAsync("echo run >> ~/witness-$PUCES_JOB_ID; " + script, nodes), Ct);
     }
 
     [Fact]
