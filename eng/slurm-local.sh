@@ -15,11 +15,12 @@
 #   slurm-local.sh down    DIR      stop every daemon by its recorded process id; the state stays
 #
 # Variables and their defaults: NODES=4 GPUS=4 CPUS=16 MEM=65536 (MiB) GPU_TYPE=fake
-#   PORT=17000 (up to PORT+NODES+10)   REST=0 (1: slurmrestd too)   EXTRA='lines for slurm.conf'
+#   PORT=17000 (up to PORT+NODES+10)   REST=0 (1: slurmrestd too)   ACCT=0 (1: accounting, by slurmdbd and
+#   MariaDB; sacctmgr has the account puces, and nothing runs without one)   MIN_JOB_AGE=30 (s)   EXTRA='lines for slurm.conf'
 set -euo pipefail
 
 NODES=${NODES:-4} GPUS=${GPUS:-4} CPUS=${CPUS:-16} MEM=${MEM:-65536} GPU_TYPE=${GPU_TYPE:-fake}
-PORT=${PORT:-17000} REST=${REST:-0} EXTRA=${EXTRA:-}
+PORT=${PORT:-17000} REST=${REST:-0} ACCT=${ACCT:-0} MIN_JOB_AGE=${MIN_JOB_AGE:-30} EXTRA=${EXTRA:-}
 SCHEDULER=bf_interval=2,bf_resolution=1,bf_continue,bf_window=1440,bf_max_job_test=1000,sched_min_interval=0,batch_sched_delay=0,max_array_tasks=20000
 HERE=$(cd -- "$(dirname -- "$0")" && pwd)
 
@@ -32,7 +33,7 @@ CMD=$1 DIR=$(mkdir -p "$2" && cd "$2" && pwd)
 
 ETC=$DIR/etc RUN=$DIR/run LOG=$DIR/log STATE=$DIR/state DEV=$DIR/dev
 export SLURM_CONF=$ETC/slurm.conf
-CTLD_PORT=$PORT REST_PORT=$((PORT + 2)) LOGIN_PORT=$((PORT + 3)) NODE_PORT0=$((PORT + 10))
+CTLD_PORT=$PORT REST_PORT=$((PORT + 2)) LOGIN_PORT=$((PORT + 3)) DBD_PORT=$((PORT + 4)) NODE_PORT0=$((PORT + 10))
 
 # Debian ships the daemons as NAME-wlm behind alternatives that its (unusable) "emulator" packages take over. Use the
 # plain build through private links: a daemon must be CALLED slurmctld/slurmd/slurmstepd, because Slurm decides by its
@@ -76,6 +77,33 @@ AuthAltParameters=jwt_key=$STATE/ctld/jwt_hs256.key"
     [ -c "$DEV/gpu$i" ] || mknod -m 666 "$DEV/gpu$i" c 1 3 2>/dev/null || ln -sfn /dev/null "$DEV/gpu$i"
   done
 
+  local accounting="AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/filetxt
+JobCompLoc=$LOG/jobcomp.log"
+  [ "$ACCT" = 0 ] || accounting="AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=localhost
+AccountingStoragePort=$DBD_PORT
+AccountingStoragePass=$RUN/munge.sock
+AccountingStorageTRES=gres/gpu
+AccountingStorageEnforce=associations,limits,qos"
+  (umask 077; cat >"$ETC/slurmdbd.conf" <<X
+AuthType=auth/munge
+AuthInfo=socket=$RUN/munge.sock
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort=$DBD_PORT
+CommunicationParameters=NoInAddrAny
+SlurmUser=root
+PidFile=$RUN/slurmdbd.pid
+LogFile=$LOG/slurmdbd.log
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser=slurm
+StoragePass=slurm
+StorageLoc=slurm_acct
+StoragePort=0
+X
+  )
   cat >"$SLURM_CONF" <<X
 # Written by slurm-local.sh: one machine, $NODES slurmd, $GPUS pretended devices each
 ClusterName=local
@@ -115,7 +143,7 @@ SchedulerType=sched/backfill
 SchedulerParameters=$SCHEDULER
 MaxJobCount=50000
 MaxArraySize=20001
-MinJobAge=30
+MinJobAge=$MIN_JOB_AGE
 SlurmctldTimeout=30
 SlurmdTimeout=10
 KillWait=5
@@ -126,9 +154,7 @@ ReturnToService=2
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 JobRequeue=1
-AccountingStorageType=accounting_storage/none
-JobCompType=jobcomp/filetxt
-JobCompLoc=$LOG/jobcomp.log
+$accounting
 $EXTRA
 X
   for i in $(seq 1 "$NODES"); do
@@ -146,6 +172,30 @@ X
     done
   } >"$ETC/gres.conf"
   printf 'CgroupPlugin=cgroup/v1\nCgroupAutomount=no\nConstrainCores=no\nConstrainRAMSpace=no\nConstrainDevices=no\n' >"$ETC/cgroup.conf"
+}
+
+start_accounting() {
+  command -v slurmdbd >/dev/null && command -v mariadbd >/dev/null || die "slurmdbd or MariaDB is not installed: run './test' or '$0 install $DIR' first"
+  local sock=$RUN/mysql.sock db=$STATE/db client="mariadb --no-defaults --socket=$RUN/mysql.sock"
+  if [ ! -d "$db/mysql" ]; then
+    mkdir -p "$db"; chown mysql "$db"
+    mariadb-install-db --no-defaults --user=mysql --datadir="$db" --skip-test-db --auth-root-authentication-method=socket >"$LOG/mariadb.log" 2>&1
+  fi
+  if [ -z "$(pid_of mariadbd)" ]; then
+    chmod 1777 "$RUN"
+    setsid mariadbd --no-defaults --user=mysql --datadir="$db" --socket="$sock" --pid-file="$RUN/mariadbd.pid" --skip-networking \
+      --innodb-lock-wait-timeout=900 --innodb-flush-log-at-trx-commit=2 >>"$LOG/mariadb.log" 2>&1 </dev/null &
+  fi
+  wait_for 60 MariaDB $client -e 'SELECT 1'
+  $client -e "CREATE DATABASE IF NOT EXISTS slurm_acct; CREATE USER IF NOT EXISTS 'slurm'@'localhost' IDENTIFIED BY 'slurm'; GRANT ALL ON slurm_acct.* TO 'slurm'@'localhost';"
+  # slurmdbd has no setting for the socket: its client library takes it from there.
+  [ -n "$(pid_of slurmdbd)" ] || (cd "$RUN" && MYSQL_UNIX_PORT=$sock slurmdbd)
+  wait_for 60 slurmdbd sacctmgr -n list cluster
+  if ! sacctmgr -n list account format=account | grep -qw puces; then
+    sacctmgr -i add cluster local >/dev/null
+    sacctmgr -i add account puces Description=puces Organization=puces >/dev/null
+    sacctmgr -i add user "$(id -un)" Account=puces DefaultAccount=puces >/dev/null || true
+  fi
 }
 
 start_node() { # one slurmd per node name; -N needs a build with --enable-multiple-slurmd (Debian has it)
@@ -169,6 +219,7 @@ up() {
     munged --force --key-file="$ETC/munge.key" --socket="$RUN/munge.sock" --pid-file="$RUN/munged.pid" --log-file="$LOG/munged.log" --seed-file="$STATE/munge.seed" --num-threads=4
   fi
   wait_for 10 munged munge --socket="$RUN/munge.sock" -n
+  [ "$ACCT" = 0 ] || start_accounting
   start_controller
   local i; for i in $(seq 1 "$NODES"); do start_node "n$i"; done
   if [ "$REST" = 1 ] && [ -z "$(pid_of slurmrestd)" ]; then
@@ -216,7 +267,7 @@ down() {
     p=$(pid_of "$(basename "$f" .pid)") && kill "$p" 2>/dev/null || true
   done
   for f in "$RUN"/slurmd.*.pid; do [ -e "$f" ] && stop_pid "$(basename "$f" .pid)"; done
-  stop_pid slurmctld; stop_pid munged; stop_pid sshd
+  stop_pid slurmctld; stop_pid slurmdbd; stop_pid mariadbd; stop_pid munged; stop_pid sshd
 }
 
 login() { # a login node: sshd of this user, which gives its logins Slurm's commands
@@ -240,7 +291,7 @@ X
 }
 
 case $CMD in
-  install) exec "$HERE/install.sh" slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge slurmrestd slurm-wlm-jwt-plugin curl ;;
+  install) exec "$HERE/install.sh" slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge slurmrestd slurm-wlm-jwt-plugin curl slurmdbd slurm-wlm-mysql-plugin mariadb-server ;;
   up) up ;;
   env)
     echo "export SLURM_CONF=$SLURM_CONF"

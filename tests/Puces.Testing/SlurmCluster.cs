@@ -27,13 +27,16 @@ public sealed class SlurmCluster : IAsyncDisposable
     public string Shared => Path.Combine(Folder, "puces");
 
     /// <summary>Skips the test where such a cluster cannot be made.</summary>
-    public static async Task<SlurmCluster> StartAsync(CancellationToken ct)
+    /// <param name="hasAccounting">It has a slurmdbd, lets nobody in without an account (it has one, <c>puces</c>), and soon forgets jobs itself.</param>
+    public static async Task<SlurmCluster> StartAsync(CancellationToken ct, bool hasAccounting = false)
     {
+        Assert.SkipUnless(!hasAccounting || File.Exists("/usr/sbin/slurmdbd") && File.Exists("/usr/sbin/mariadbd"), "slurmdbd or MariaDB is not here: run ./test as root");
         Assert.SkipUnless(Script is not null && Environment.UserName == "root" && File.Exists("/usr/bin/sbatch") && Directory.EnumerateFiles("/usr/sbin", "slurmctld*").Any(), "Slurm is not here: run ./test as root");
         // Sockets lie in it, whose names may not be long.
         var folder = Directory.CreateTempSubdirectory("psl-").FullName;
         var guard = Process.Start(new ProcessStartInfo("/bin/bash", ["-c", "trap '' INT TERM; cat >/dev/null; \"$0\" down \"$1\" >/dev/null 2>&1; rm -rf \"$1\"", Script!, folder]) { RedirectStandardInput = true })!;
         var cluster = new SlurmCluster(folder, guard, new() { ["PORT"] = FreePorts().ToString(System.Globalization.CultureInfo.InvariantCulture) });
+        if (hasAccounting) (cluster._environment["ACCT"], cluster._environment["MIN_JOB_AGE"]) = ("1", "5");
         await cluster.RunAsync("up", ct);
         return cluster;
     }

@@ -5,11 +5,12 @@ namespace Puces.Providers.Slurm;
 
 /// <summary>What the folder of a lease says of it.</summary>
 /// <param name="Job">Slurm's number of its job; null where an answer was lost before it was written down.</param>
+/// <param name="Asked">When its job was submitted, to the second; null where that was not written down.</param>
 /// <param name="HasBegun">Its job has run.</param>
 /// <param name="IsGivenBack">We have no more use for it.</param>
 /// <param name="End">How it ended; empty where nobody knows.</param>
 /// <param name="Here">Names of the nodes whose mailboxes are served, in rank order.</param>
-internal sealed record LeaseFile(string Id, long? Job, bool HasBegun, bool IsGivenBack, string End, int Nodes, IReadOnlyList<string> Here)
+internal sealed record LeaseFile(string Id, long? Job, DateTimeOffset? Asked, bool HasBegun, bool IsGivenBack, string End, int Nodes, IReadOnlyList<string> Here)
 {
     private static readonly string[] Ends =
         ["BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"];
@@ -24,12 +25,23 @@ internal sealed record LeaseFile(string Id, long? Job, bool HasBegun, bool IsGiv
             var id = lease.Key;
             var names = lease.Where(e => e[0].Length > id.Length).ToDictionary(e => e[0][(id.Length + 1)..], e => e[1], StringComparer.Ordinal);
             var nodes = names.Keys.Count(n => n.StartsWith("mail-", StringComparison.Ordinal));
-            var job = names.TryGetValue("taken", out var taken) ? taken : files[id + "/job"].FirstOrDefault("").Split(' ')[0];
+            var asked = files[id + "/job"].FirstOrDefault("").Split(' ');
             yield return new(
-                id, long.TryParse(job, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null, names.ContainsKey("taken"), names.ContainsKey("given-back"),
+                id, Whole(names.TryGetValue("taken", out var taken) ? taken : asked[0]), asked is [_, var at] && Whole(at) is { } second ? DateTimeOffset.FromUnixTimeSeconds(second) : null,
+                names.ContainsKey("taken"), names.ContainsKey("given-back"),
                 files[id + "/end"].FirstOrDefault("").Trim(), nodes, [.. Enumerable.Range(0, nodes).SelectMany(n => files[$"{id}/mail-{n}/here"]).Where(h => h.Length > 0)]);
         }
     }
+
+    private static long? Whole(string text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+
+    /// <summary>
+    /// How the lease's job ended, of a line of <see cref="SlurmScripts.Past"/> that is about it; null where none says so. Slurm uses a number again
+    /// after its controller lost its state: the job must have been submitted when this one was.
+    /// </summary>
+    public string? EndOf(IEnumerable<string[]> past) =>
+        past.FirstOrDefault(l => l is [var id, var at, _] && Whole(id) == Job && Asked is { } asked && Whole(at) is { } second && Math.Abs(second - asked.ToUnixTimeSeconds()) < 60) is [_, _, var state]
+        && state.Split(' ')[0] is var end && Array.IndexOf(Ends, end) >= 0 ? end : null;
 
     /// <summary>The state of the lease's job where Slurm says that it is over; empty where Slurm says nothing of it, and null where it is not.</summary>
     public string? Over(IEnumerable<SlurmJob> jobs) => jobs.FirstOrDefault(j => j.Id == Job)?.State is { } state ? Array.IndexOf(Ends, state) >= 0 ? state : null : "";
@@ -51,6 +63,7 @@ internal sealed record LeaseFile(string Id, long? Job, bool HasBegun, bool IsGiv
             // The controller has lost a node that may go on.
             "NODE_FAIL" or "BOOT_FAIL" => Is(LeaseState.Lost, $"Slurm ended job {Job} because a node of it failed ({job?.State ?? End})"),
             "" when HasBegun => Is(LeaseState.Lost, $"Slurm knows nothing of job {Job} any more, and the job did not say that it ended"),
+            "" when Job is null => Is(LeaseState.Ended, "Slurm has no job for it"),
             "" => Is(LeaseState.Ended, $"Slurm knows nothing of job {Job} any more, and it had not begun"),
             "TIMEOUT" or "DEADLINE" => Is(LeaseState.Ended, $"the time of job {Job} was over ({job?.State ?? End})"),
             "CANCELLED" => Is(LeaseState.Ended, $"job {Job} was cancelled in Slurm (CANCELLED)"),

@@ -25,6 +25,8 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
 
     private readonly SlurmLogin _login = new(pool.Slurm!, runner, knownHosts, $"{instance}/{pool.Name}", pool.TermOrDefault ?? Pool.DefaultTerm);
 
+    // Jobs that Slurm itself knows nothing of, and the accounting was asked about.
+    private readonly HashSet<long> _forgotten = [];
     private IReadOnlyList<SlurmNode> _nodes = [];
     private DateTimeOffset _nodesSeen = DateTimeOffset.MinValue;
 
@@ -63,8 +65,20 @@ public sealed partial class SlurmProvider(Pool pool, string runner, string known
         List<(LeaseFile File, string? Over)> leases = parts.Length < 3 ? [] : [.. LeaseFile.Parse(parts[1], parts[2]).Select(f => (f, f.Over(jobs[CommentOf(new(f.Id))])))];
         var gone = leases.Where(l => l is { File.IsGivenBack: true, Over: not null }).Select(l => l.File.Id).ToList();
         var ended = leases.Where(l => l.Over is { Length: > 0 } state && state != l.File.End).Select(l => (l.File.Id, l.Over!)).ToList();
+        var forgotten = leases.Where(l => l is { Over: "", File: { HasBegun: true, End: "", IsGivenBack: false, Job: { } job } } && _forgotten.Add(job)).Select(l => l.File).ToList();
+        if (forgotten.Count > 0)
+        {
+            var past = (await _login.RunAsync(SlurmScripts.Past(forgotten.Select(f => f.Job!.Value)), ct)).Split('\n').Select(l => l.Split('|')).ToList();
+            foreach (var file in forgotten)
+                if (file.EndOf(past) is { } end) ended.Add((file.Id, end));
+        }
         if (gone.Count + ended.Count > 0) await _login.RunAsync(SlurmScripts.Tidy(ended, gone), ct);
-        return [.. leases.Where(l => !gone.Contains(l.File.Id)).Select(l => l.File.Lease([.. jobs[CommentOf(new(l.File.Id))]]))];
+        var ends = ended.ToDictionary(e => e.Id, e => e.Item2);
+        return
+        [
+            .. leases.Where(l => !gone.Contains(l.File.Id))
+                .Select(l => (l.File with { End = ends.GetValueOrDefault(l.File.Id, l.File.End) }).Lease([.. jobs[CommentOf(new(l.File.Id))]])),
+        ];
     }
 
     public async Task ReleaseAsync(LeaseId id, CancellationToken ct)

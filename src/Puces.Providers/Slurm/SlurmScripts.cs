@@ -75,6 +75,9 @@ internal static class SlurmScripts
         grep -sH '' */job */end */mail-*/here || true
         """;
 
+    /// <summary>What the accounting, where there is one, knows of jobs that Slurm itself has forgotten: number, when it was submitted, state.</summary>
+    public static string Past(IEnumerable<long> jobs) => $"sacct -X -n -P -j {string.Join(',', jobs)} -o JobIDRaw,Submit,State 2>/dev/null || true";
+
     /// <summary>
     /// How a job has ended is written down where it is seen first: Slurm forgets it after five minutes. Folders of leases that were given back
     /// are kept for a week, for people who look for what happened.

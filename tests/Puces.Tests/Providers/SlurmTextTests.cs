@@ -101,7 +101,7 @@ public sealed class SlurmTextTests
     [InlineData(null, false, "", 1, "", LeaseState.Ended, "Slurm knows nothing of job 7 any more, and it had not begun")]
     public void A_lease_is_what_its_job_and_its_folder_say(string? state, bool hasBegun, string end, int nodes, string here, LeaseState expected, string? reason)
     {
-        var file = new LeaseFile("l", 7, hasBegun, false, end, nodes, here.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        var file = new LeaseFile("l", 7, null, hasBegun, false, end, nodes, here.Split(' ', StringSplitOptions.RemoveEmptyEntries));
         var lease = file.Lease(state is null ? [] : [new(7, state, "Resources", null, "puces:x:l")]);
         Assert.Equal((expected, reason), (lease.State, lease.Reason));
     }
@@ -121,6 +121,20 @@ public sealed class SlurmTextTests
         Assert.Equal((null, 0), (leases["l3"].Job, leases["l3"].Nodes));
         SlurmJob Is(string state) => new(41, state, "None", null, "puces:x:l10");
         Assert.Equal(["TIMEOUT", null, ""], [leases["l10"].Over([Is("TIMEOUT")]), leases["l10"].Over([Is("RUNNING")]), leases["l10"].Over([])]);
+    }
+
+    [Theory]
+    [InlineData("41|1795477570|NODE_FAIL", "NODE_FAIL")]
+    [InlineData("7|1795477570|FAILED\n41|1795477570|CANCELLED by 1000", "CANCELLED")]
+    // Another's, who has the number since Slurm lost its state.
+    [InlineData("41|1795577570|COMPLETED", null)]
+    // It is not over for Slurm's database.
+    [InlineData("41|1795477570|RUNNING", null)]
+    [InlineData("", null)]
+    public void What_the_accounting_says_of_a_forgotten_job_counts_where_it_is_ours(string said, string? end)
+    {
+        var lease = LeaseFile.Parse("l10|\nl10/taken|41\nl10/job|\n", "l10/job:42 1795477569\n").Single();
+        Assert.Equal(end, lease.EndOf([.. said.Split('\n').Select(l => l.Split('|'))]));
     }
 
     [Theory] // The first three recorded from 22.05.8, the others after Slurm's own list of errors.
