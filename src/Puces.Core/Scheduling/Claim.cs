@@ -43,10 +43,26 @@ public sealed class Claim
     public TimeSpan Gained { get; internal set; }
 
     /// <summary>When what it has done since it was given its devices was last saved; null for never.</summary>
-    public TimeSpan? Saved { get; set; }
+    public TimeSpan? Saved
+    {
+        get;
+        set
+        {
+            field = value;
+            Yielders?.Saved(this);
+        }
+    }
 
     /// <summary>It saves itself by the clock, this long after it was given its devices and again each time; zero for whenever it is stopped, null where its saves are told of.</summary>
-    public TimeSpan? SavesEvery { get; set; }
+    public TimeSpan? SavesEvery
+    {
+        get;
+        set
+        {
+            field = value;
+            Yielders?.Saved(this);
+        }
+    }
 
     /// <summary>What it holds; empty while it waits.</summary>
     public IReadOnlyList<Part> Parts
@@ -95,11 +111,17 @@ public sealed class Claim
     };
 
     /// <summary>What would be lost if it were stopped: the work since it was last saved, in thousandths of device-seconds.</summary>
-    internal long LostAt(TimeSpan now)
+    internal long LostAt(TimeSpan now) => Milli * Math.Max(0, (now - SavedBy(now)).Ticks / TimeSpan.TicksPerSecond);
+
+    /// <summary>Thousandths of a device that it holds.</summary>
+    internal long Milli
     {
-        var milli = 0L;
-        for (var i = 0; i < Parts.Count; i++) milli += Parts[i].Share > 0 ? Parts[i].Share : 1000 * BitOperations.PopCount(Parts[i].Devices);
-        return milli * Math.Max(0, (now - SavedBy(now)).Ticks / TimeSpan.TicksPerSecond);
+        get
+        {
+            var milli = 0L;
+            for (var i = 0; i < Parts.Count; i++) milli += Parts[i].Share > 0 ? Parts[i].Share : 1000 * BitOperations.PopCount(Parts[i].Devices);
+            return milli;
+        }
     }
 
     /// <summary>It has waited so long that it goes before all who have not.</summary>
@@ -137,6 +159,9 @@ public sealed class Claim
     // Those of its project that may be stopped, and where it stands among them, while it holds devices.
     internal Yielders? Yielders { get; set; }
     internal int YieldsAt { get; set; }
+    // Counts what may change what its stop costs beside time, and what of that its project has in order.
+    internal long YieldStamp { get; set; }
+    internal long ListedStamp { get; set; }
     internal bool IsLeaving { get; set; }
     /// <summary>Somebody else is to have what it leaves.</summary>
     internal bool LeavesToAnother { get; set; }

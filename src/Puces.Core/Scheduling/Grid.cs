@@ -17,6 +17,7 @@ public sealed partial class Grid
     private readonly List<Kind> _inOrder = [];
     // Nodes that changed, in the order in which they did; the first of them are forgotten when they are many.
     private readonly List<int> _changed = [];
+    private int[] _places = [];
     private long _forgotten;
     private int _largest;
     private bool _hasIslands;
@@ -54,6 +55,19 @@ public sealed partial class Grid
     public bool IsOpen(int index) => _slots[index].IsOpen;
 
     internal Slot SlotAt(int index) => _slots[index];
+
+    /// <summary>Where a node stands among all that were ever seen, by name.</summary>
+    internal int PlaceOf(int index)
+    {
+        if (_places.Length != _slots.Count)
+        {
+            var byName = _slots.ToArray();
+            Array.Sort(byName, (a, b) => string.CompareOrdinal(a.Node.Id, b.Node.Id));
+            _places = new int[byName.Length];
+            for (var i = 0; i < byName.Length; i++) _places[byName[i].Index] = i;
+        }
+        return _places[index];
+    }
 
     internal IReadOnlyList<Kind> Kinds => _kinds;
 

@@ -182,6 +182,22 @@ public sealed partial class Grid
     private static int LeftOf(Slot slot, ulong device) =>
         (slot.Free & device) != 0 ? 1000 : slot.Shared?.GetValueOrDefault(BitOperations.TrailingZeroCount(device)) ?? 0;
 
+    /// <summary>Nodes that are open and have free devices that would do; false where there are more than so many.</summary>
+    internal bool TryFindPartlyFree(Way way, int most, List<int> found)
+    {
+        foreach (var kind in _kinds)
+        {
+            if (MaskOf(way, kind) == 0) continue;
+            for (var free = 1; free <= kind.Devices.Count; free++)
+                for (var at = kind.With(free).From(0); at >= 0; at = kind.With(free).From(at + 1))
+                {
+                    if (found.Count == most) return false;
+                    found.Add(kind.Members[at].Index);
+                }
+        }
+        return true;
+    }
+
     /// <summary>Devices of a node that are free and will do.</summary>
     internal ulong FreeOf(Way way, int node) => _slots[node].Free & MaskOf(way, _slots[node].Kind);
 

@@ -37,6 +37,9 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>How often a single node was looked at to find who leaves it when, or who could be stopped on it: what a pass costs grows with that.</summary>
     internal long NodeLooks { get; private set; }
 
+    /// <summary>How many sets of victims were tried.</summary>
+    internal long VictimTries { get; private set; }
+
     /// <summary>How often one that stands for all who wait alike was looked at.</summary>
     internal long GroupLooks { get; private set; }
 

@@ -5,22 +5,25 @@ namespace Puces.Core.Scheduling;
 // Who is stopped so that another may start.
 public sealed partial class Scheduler
 {
+    /// <summary>Nodes with free devices that are looked at one by one, at most.</summary>
+    private const int MostPartlyFree = 64;
+
     private readonly List<List<Claim>> _onNode = [];
     // For each shape: the best that was refused victims since the last tick. A worse one need not ask.
     private readonly List<(TimeSpan? Ticked, long Rank)> _refused = [];
-    private readonly PriorityQueue<Clearing, (StopCost, string)> _clearings = new(Cheapest);
+    private readonly PriorityQueue<Clearing, (StopCost, int)> _clearings = new(YieldOrder.Cheapest);
     private readonly Yielders _nobodys = new(null);
     private readonly Dictionary<Account, Yielders> _yielders = [];
     private readonly List<Yielders> _asked = [];
-    private readonly YieldOrder _yieldOrder = new();
+    private readonly List<int> _partlyFree = [];
     private long[] _lookedAt = [];
     private readonly List<Clearable[]> _clearables = [];
     private long _question;
     // Nobody that holds has a lower priority.
     private int _leastPriority = int.MaxValue;
 
-    /// <summary>One node, who would have to leave it, and what that costs.</summary>
-    private readonly record struct Clearing(int Node, StopCost Cost, List<Claim> Victims);
+    /// <summary>One node, what clearing it costs, and who would have to leave it; where nobody has looked for these, it costs no less.</summary>
+    private readonly record struct Clearing(int Node, StopCost Cost, List<Claim>? Victims);
 
     private bool TryStop(Claim claim, TimeSpan now)
     {
@@ -51,8 +54,8 @@ public sealed partial class Scheduler
         for (var i = 0; i < parts.Length; i++)
         {
             var (node, _, victims) = chosen[i];
-            parts[i] = grid.PartAfter(way, node, victims);
-            foreach (var victim in victims)
+            parts[i] = grid.PartAfter(way, node, victims!);
+            foreach (var victim in victims!)
                 if (!victim.IsLeaving && CauseOf(victim, claim, way, now) is { } cause) Dismiss(victim, claim, cause);
         }
         return parts;
@@ -72,7 +75,7 @@ public sealed partial class Scheduler
         {
             var before = leaving.Count;
             var isAllowed = true;
-            foreach (var victim in IsShared ? clearing.Victims : [])
+            foreach (var victim in IsShared ? clearing.Victims! : [])
             {
                 if (leaving.Contains(victim)) continue;
                 if (!(isAllowed = CauseOf(victim, claim, way, now) is not null)) break;
@@ -88,7 +91,7 @@ public sealed partial class Scheduler
             if (chosen.Count == way.Nodes) break;
         }
         foreach (var victim in leaving) Discount(victim, 1);
-        return chosen.Count < way.Nodes || chosen.TrueForAll(c => c.Victims.Count == 0) ? null : chosen;
+        return chosen.Count < way.Nodes || chosen.TrueForAll(c => c.Victims!.Count == 0) ? null : chosen;
     }
 
     /// <summary>The nodes that could be cleared, that on which it costs least first, then by name.</summary>
@@ -100,29 +103,48 @@ public sealed partial class Scheduler
         if (way.Nodes > 1)
             for (var node = clearable.From(0); node >= 0; node = clearable.From(node + 1))
                 if (grid.IsOpenUntil(node, until) && grid.RoomOn(way, node).IsEnough) Found(new(node, StopCost.None, []));
-        _yieldOrder.Clear();
+        // Where there are free devices fewer are needed: less is known of what clearing such a node costs.
+        _partlyFree.Clear();
+        var areFew = way.Devices < 2 || grid.TryFindPartlyFree(way, MostPartlyFree, _partlyFree);
+        if (areFew) foreach (var node in _partlyFree) Look(node);
+        YieldOrder.Begin(areFew ? way.Devices : 1, now);
         foreach (var yielders in _asked)
         {
-            _yieldOrder.Add(yielders.Order(this, now, _pass));
+            foreach (var of in yielders.Order(_pass)) YieldOrder.Add(of, yielders.Account);
             foreach (var fresh in yielders.Fresh)
                 foreach (var part in fresh.Parts) Look(part.Node);
         }
-        var mayBeOther = _asked.Exists(y => y.Account != claim.Account) || claim.Priority > _leastPriority;
+        var (isHigher, isOf) = (claim.Priority > _leastPriority, claim.Account);
         while (true)
         {
-            // No node from here on can be cleared for less than the cheapest stop on it.
-            while (_yieldOrder.TryPeek(_clearings.TryPeek(out var found, out _) ? found.Cost : StopCost.Most, out var next))
+            // Each is found as if nobody were gone.
+            foreach (var gone in leaving) Discount(gone, 1);
+            while (true)
             {
-                if (mayBeOther || policy.Reaches(next.Cost.Rank, claim, now))
+                // No node from here on can be cleared for less than what the cheapest stop on it tells.
+                while (YieldOrder.TryPeek(_clearings.TryPeek(out _, out var found) ? found : (StopCost.Most, int.MaxValue), out var next, out var account))
                 {
-                    _yieldOrder.Advance();
-                    Look(next.Node);
+                    // Only for being likely to end sooner is one of the same project and priority stopped.
+                    if (!isHigher && account == isOf && !policy.Reaches(next.Cost.Rank, claim, now))
+                    {
+                        YieldOrder.PassLowerRanks();
+                        continue;
+                    }
+                    YieldOrder.Advance();
+                    // Who may be stopped beside it on its node is found with one that may.
+                    if (!next.Claim.IsLeaving && !IsLookedAt(next.Node) && clearable.Has(next.Node) && CauseOf(next.Claim, claim, way, now) is not null) Look(next.Node);
                 }
-                else _yieldOrder.PassLowerRanks();
+                // Who leaves is looked for where no other node could be cleared for less.
+                if (!_clearings.TryPeek(out var cheapest, out _) || cheapest.Victims is not null) break;
+                _clearings.Dequeue();
+                if (ClearingOf(cheapest.Node, grid.RoomOn(way, cheapest.Node), claim, way, now) is { } clearing) Found(clearing);
             }
+            foreach (var gone in leaving) Discount(gone, -1);
             if (!_clearings.TryDequeue(out var best, out _)) yield break;
             yield return best;
         }
+
+        bool IsLookedAt(int node) => node < _lookedAt.Length && _lookedAt[node] == _question;
 
         void Look(int node)
         {
@@ -131,13 +153,14 @@ public sealed partial class Scheduler
             _lookedAt[node] = _question;
             NodeLooks++;
             if (!clearable.Has(node) || !grid.IsOpenUntil(node, until) || grid.RoomOn(way, node) is not { IsEnough: false } room) return;
-            foreach (var gone in leaving) Discount(gone, 1);
-            if (ClearingOf(node, room, claim, way, now) is { } clearing) Found(clearing);
-            foreach (var gone in leaving) Discount(gone, -1);
+            if (LeastCostOn(node, room, claim, way, now) is { } least) Found(new(node, least, null));
         }
 
-        void Found(Clearing clearing) => _clearings.Enqueue(clearing, (clearing.Cost, grid.NodeAt(clearing.Node).Id));
+        void Found(Clearing clearing) => _clearings.Enqueue(clearing, (clearing.Cost, grid.PlaceOf(clearing.Node)));
     }
+
+    // Made when it is first asked for: a policy may stop nobody.
+    private YieldOrder YieldOrder => field ??= new(this);
 
     private Yielders YieldersOf(Account? account)
     {
@@ -169,9 +192,6 @@ public sealed partial class Scheduler
         for (var i = 0; ; i++)
             if (ReferenceEquals(shape.Ways[i], way)) return _clearables[shape.Index][i];
     }
-
-    private static readonly Comparer<(StopCost Cost, string Name)> Cheapest = Comparer<(StopCost Cost, string Name)>.Create((a, b) =>
-        a.Cost.CompareTo(b.Cost) is var order and not 0 ? order : string.CompareOrdinal(a.Name, b.Name));
 
     private List<Claim> On(int node) => node < _onNode.Count ? _onNode[node] : Nobody;
 
