@@ -16,7 +16,8 @@ namespace Puces.Testing;
 /// </summary>
 public sealed class DaemonProcess(params string[] arguments) : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    /// <summary>How long anything may take.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private Process? _process;
     private HttpClient? _http;
 

@@ -92,6 +92,8 @@ public sealed partial class World
     {
         if (_opening.TryGetValue(c.Node.Pool, out var opening) && !opening.Believes(c.Node.Id)) return;
         if (Arrive(c.Node, batch)) return;
+        // Its lease was given back while it said hello: it is nobody's, and soon gone.
+        if (_pools.TryGetValue(c.Node.Pool, out var pool) && pool.HasLine && !_leaseOf.ContainsKey(c.Node.Id)) return;
         var was = _holdings.Find(c.Node.Id);
         if (c.Node.IsUp) Heard(c.Node.Id);
         else Unheard(c.Node.Id, batch.Now);

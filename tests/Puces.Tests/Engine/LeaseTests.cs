@@ -217,6 +217,20 @@ public sealed class LeaseTests
     }
 
     [Fact]
+    public void A_machine_that_says_hello_after_its_lease_was_given_back_is_nobodys()
+    {
+        Offers();
+        var first = _cluster.Submit(gpus: 1);
+        var request = Asked().Single();
+        _cluster.Apply(new Command.LeasesSeen("jean", [Ready(request, "n1")]));
+        _cluster.Cancel(first);
+        var second = _cluster.Submit(gpus: 1);
+        _cluster.Node(Cluster.NodeOf($"jean/n1.{request.Id}", 4));
+        Assert.Equal("queued", _cluster[second].State.Word);
+        Assert.Empty(_cluster.World.Nodes);
+    }
+
+    [Fact]
     public void Machines_with_other_devices_than_were_offered_are_given_back()
     {
         Offers();

@@ -23,10 +23,12 @@ internal sealed class DaemonKills(DaemonProcess daemon, ITestOutputHelper output
         {
             for (var i = 0; i < JobsEach; i++)
                 jobs.Add((await submit(string.Create(CultureInfo.InvariantCulture, $"for i in $(seq {Lines}); do echo line $i; sleep 0.{1 + luck.Next(7)}; done"), 1 + i)).Id);
-            await Task.Delay(luck.Next(within), ct);
+            // Now and then it lives long enough to get somewhere.
+            await Task.Delay(luck.Next(kill % 5 == 4 ? 4 * within : within), ct);
             await daemon.KillAsync();
             await daemon.StartAsync(ct);
         }
+        await UntilOverAsync(jobs, ct);
         var (ranks, attempts) = (0, 0);
         foreach (var job in jobs)
         {
@@ -39,5 +41,18 @@ internal sealed class DaemonKills(DaemonProcess daemon, ITestOutputHelper output
         }
         Soak.Tell(output, $"the daemon killed while jobs run on {where}", string.Create(CultureInfo.InvariantCulture,
             $"kills {kills}, jobs {jobs.Count} in {attempts} attempts, {ranks} ranks\njobs lost 0, ranks run twice 0, log lines missing or doubled 0 of {ranks * Lines}\ntook {clock.Elapsed.TotalSeconds:0} s, PUCES_SEED={luck.Value}"));
+    }
+
+    /// <summary>Waits for all, as long as one after another ends.</summary>
+    private async Task UntilOverAsync(List<long> jobs, CancellationToken ct)
+    {
+        var left = jobs.ToList();
+        for (var since = Stopwatch.StartNew(); left.Count > 0; await Task.Delay(TimeSpan.FromSeconds(1), ct))
+        {
+            var states = new Dictionary<long, JobView>();
+            foreach (var job in left) states[job] = (await daemon.ShowAsync(job, ct)).Job;
+            if (left.RemoveAll(job => states[job].IsOver) > 0) since.Restart();
+            Assert.True(since.Elapsed < DaemonProcess.Patience, $"nothing ends any more: {string.Join("; ", left.Select(job => $"{job} {states[job].State} ({states[job].Reason})"))}");
+        }
     }
 }
