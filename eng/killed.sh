@@ -1,6 +1,6 @@
 #!/bin/bash
-# The long forms of the tests that kill, with what they saw in tests/results/killed.txt. Takes about 20 minutes.
-#   dotnet build -c Release Puces.slnx && eng/killed.sh [CLASS...]     CLASS, such as AgentKilledTests: only these, added to the file
+# The long forms of the tests that kill, with what they saw in tests/results/killed.txt. Takes about an hour.
+#   dotnet build -c Release Puces.slnx && eng/killed.sh [NAME...]     NAME, a part of a class or test, such as AgentKilled: only these, added to the file
 set -euo pipefail
 cd -- "$(dirname -- "$0")/.."
 result=$PWD/tests/results/killed.txt
@@ -13,8 +13,11 @@ trap 'rm -f "$saw"' EXIT
   echo "commit    $(git rev-parse --short HEAD)"
   echo
 } >"$saw"
-filter=(--filter-namespace Puces.Tests.Killed)
-[ $# -eq 0 ] || filter=("${@/#/--filter-class=Puces.Tests.Killed.}")
+filter=(--filter-method 'Puces.Tests.Killed.*' --filter-method '*Whenever_the_daemon_is_killed*')
+if [ $# -gt 0 ]; then
+  filter=()
+  for name; do filter+=(--filter-method "*$name*"); done
+fi
 PUCES_SOAK=1 PUCES_SOAK_RESULT=$saw dotnet test --no-build -c Release --no-ansi --no-progress "${filter[@]}"
 mkdir -p tests/results
 [ $# -gt 0 ] || printf 'Killed, nothing lost: what the long forms of tests/Puces.Tests/Killed saw.\n\n' >"$result"

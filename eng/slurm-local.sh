@@ -45,6 +45,7 @@ link_daemons() {
     p=$(command -v $d-wlm || command -v $d) || die "$d is not installed: run './test' or '$0 install $DIR' first"
     ln -sfn "$p" "$BIN/$d"
   done
+  [ "$REST" != 1 ] || command -v slurmrestd >/dev/null || die "slurmrestd is not installed: run '$0 install $DIR' first"
 }
 
 say() { printf '%s\n' "$*" >&2; }
