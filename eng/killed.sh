@@ -18,7 +18,11 @@ if [ $# -gt 0 ]; then
   filter=()
   for name; do filter+=(--filter-method "*$name*"); done
 fi
-PUCES_SOAK=1 PUCES_SOAK_RESULT=$saw dotnet test --no-build -c Release --no-ansi --no-progress "${filter[@]}"
+code=0
+PUCES_SOAK=1 PUCES_SOAK_RESULT=$saw env --default-signal=INT dotnet test --no-build -c Release --no-ansi --no-progress "${filter[@]}" | tee "$saw.log" || code=$?
+{ grep '^failed ' "$saw.log" || true; echo; } >>"$saw"
+rm -f "$saw.log"
 mkdir -p tests/results
 [ $# -gt 0 ] || printf 'Killed, nothing lost: what the long forms of tests/Puces.Tests/Killed saw.\n\n' >"$result"
 cat "$saw" >>"$result"
+exit "$code"
