@@ -55,6 +55,7 @@ public sealed partial class World
         foreach (var choice in choices)
         {
             if (asked.Exists(l => l.Pool == choice.Pool) || _leases.Values.Count(l => l.Pool == choice.Pool && !l.IsTaken) >= MostWaitingAt) continue;
+            if (GangBefore(_pools[choice.Pool], ways[choice.Alternative].Nodes, _leases.Values) is not null) continue;
             if (asked.Count >= MostHedges)
             {
                 // It need not wait there, and does elsewhere: its place in the longest line goes.
@@ -67,6 +68,13 @@ public sealed partial class World
 
         bool IsInLine(LeaseRecord lease) => lease.State is LeaseState.Waiting && choices.Find(c => c.Pool == lease.Pool) is { Wait.Ticks: > 0 };
     }
+
+    /// <summary>
+    /// The gang that a pool is to give its nodes first: where they come one by one, several gangs that wait side by side would each hold a part of what
+    /// the others need, for ever. Null where none is in the way.
+    /// </summary>
+    public static LeaseRecord? GangBefore(Pool pool, int nodes, IEnumerable<LeaseRecord> leases) =>
+        pool.GivesGangsWhole || nodes == 1 ? null : leases.FirstOrDefault(l => l.Pool == pool.Name && !l.IsTaken && l.Request.Nodes > 1);
 
     /// <summary>What jobs that wait for leases will hold once they have them.</summary>
     private List<(string Project, string Owner, long Milli)>? Coming(JobId but) => !Shares.HasLimits ? null :

@@ -155,6 +155,8 @@ public sealed partial class World
     {
         _arrived.Remove(lease.Id);
         Keep(lease with { IsTaken = true }, batch);
+        // Another gang may have waited for this one to be whole.
+        _asksAll |= lease.Request.Nodes > 1;
         foreach (var node in here.Values)
         {
             _grid.Set(node);

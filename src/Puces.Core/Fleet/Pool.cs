@@ -40,6 +40,9 @@ public sealed record Pool(
     /// <summary>It has a line of its own: nodes come with leases, and go with them.</summary>
     public bool HasLine => Provider is not ("local" or "ssh");
 
+    /// <summary>The nodes of a gang come all at once. Kubernetes without Kueue gives its pods one by one, and each keeps what it has until the last is there.</summary>
+    public bool GivesGangsWhole => Kubernetes is not { Queue: null };
+
     /// <summary>Where local nodes stand in racks of so many: <c>rack1</c>, <c>rack2</c> and so on.</summary>
     public static Dictionary<string, string> InRacks(int nodes, int perRack) =>
         NodeNames(nodes).Select((node, i) => (node, i)).ToDictionary(n => n.node, n => string.Create(CultureInfo.InvariantCulture, $"rack{n.i / perRack + 1}"));

@@ -14,7 +14,7 @@ internal static class PoolWords
         List<string> words = [];
         if (view.Notes.GetValueOrDefault(LeaseNotes.Refusal(job.Id)) is { } refused) words.Add(refused);
         foreach (var (name, seen) in Open(view, job))
-            if ((Closed(view, job, name) ?? Trouble(name, seen)) is { } trouble) words.Add(trouble);
+            if ((Closed(view, job, name) ?? Trouble(name, seen) ?? Behind(view, job, name)) is { } trouble) words.Add(trouble);
         return words.Count > 0 ? string.Join("; ", words) : null;
     }
 
@@ -44,6 +44,10 @@ internal static class PoolWords
         seen.Problem is { } problem ? $"pool {pool} cannot be asked: {problem}"
         : seen.Offers.Count == 0 ? $"pool {pool} has nothing to give"
         : seen.Offers.All(o => o.Problem is not null) ? $"pool {pool} gives nothing now: {string.Join(", ", seen.Offers.Select(o => o.Problem).Distinct())}" : null;
+
+    private static string? Behind(View view, Job job, string pool) =>
+        World.GangBefore(view.Pools[pool], job.Request.Nodes, view.Leases) is { } gang && gang.Job != job.Id
+            ? $"pool {pool} gives the nodes of a gang one by one, and first those of job {gang.Job}: with a queue of Kueue gangs could wait there side by side" : null;
 
     private static string Shape(Offer offer) =>
         $"{(offer.Nodes == 1 ? "1 node" : $"{offer.Nodes} nodes")} of {(offer.Devices == 0 ? "no accelerator" : $"{offer.Devices} × {offer.Model ?? "gpu"}")}";

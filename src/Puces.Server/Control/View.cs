@@ -235,7 +235,7 @@ public sealed record View(
     })]);
 
     /// <summary>Nodes that are held of pools with a line of their own, or waited for there.</summary>
-    private IEnumerable<LeaseRecord> Leases => Notes.Select(n => LeaseNotes.Read(n.Key, n.Value)).OfType<LeaseRecord>().OrderBy(l => l.Asked).ThenBy(l => l.Id.Value, StringComparer.Ordinal);
+    internal IEnumerable<LeaseRecord> Leases => Notes.Select(n => LeaseNotes.Read(n.Key, n.Value)).OfType<LeaseRecord>().OrderBy(l => l.Asked).ThenBy(l => l.Id.Value, StringComparer.Ordinal);
 
     /// <summary>A window as people see it.</summary>
     public WindowView Show(Window window)

@@ -231,6 +231,36 @@ public sealed class LeaseTests
     }
 
     [Fact]
+    public void Where_nodes_come_one_by_one_gangs_are_asked_for_one_after_another()
+    {
+        _cluster.Apply(new Command.SetPool(new("kube", "kubernetes", Kubernetes: new())), new Command.PoolOpened("kube"));
+        _cluster.TakeEffects();
+        Offers("kube");
+        var jobs = Enumerable.Range(0, 3).Select(_ => _cluster.Submit(gpus: 1, nodes: 2)).ToList();
+        var alone = _cluster.Submit(gpus: 1);
+        var asked = Asked();
+        Assert.Equal([$"puces-{jobs[0]}-{_cluster[jobs[0]].Name}", $"puces-{alone}-{_cluster[alone].Name}"], asked.Select(a => a.Name));
+        Give(asked[0], "kube", nodes: ["p0", "p1"]);
+        Assert.Equal("starting", _cluster[jobs[0]].State.Word);
+        Assert.StartsWith($"puces-{jobs[1]}-", Asked().Single().Name, StringComparison.Ordinal);
+        // The next is asked for when the one before it does not want it any more.
+        _cluster.Cancel(jobs[1]);
+        Assert.StartsWith($"puces-{jobs[2]}-", Asked().Single().Name, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("slurm", null)]
+    [InlineData("kubernetes", "team")]
+    public void Where_gangs_come_whole_they_wait_side_by_side(string provider, string? queue)
+    {
+        _cluster.Apply(new Command.SetPool(new("whole", provider, Kubernetes: queue is null ? null : new(Queue: queue))), new Command.PoolOpened("whole"));
+        _cluster.TakeEffects();
+        Offers("whole");
+        foreach (var _ in Enumerable.Range(0, 3)) _cluster.Submit(gpus: 1, nodes: 2);
+        Assert.Equal(3, Asked().Length);
+    }
+
+    [Fact]
     public void Machines_with_other_devices_than_were_offered_are_given_back()
     {
         Offers();
