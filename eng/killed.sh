@@ -5,7 +5,7 @@ set -euo pipefail
 cd -- "$(dirname -- "$0")/.."
 result=$PWD/tests/results/killed.txt
 saw=$(mktemp)
-trap 'rm -f "$saw"' EXIT
+trap 'rm -f "$saw" "$saw.log"' EXIT
 {
   echo "command   eng/killed.sh${*:+ $*}"
   echo "date      $(date -u +%F)"
@@ -21,7 +21,6 @@ fi
 code=0
 PUCES_SOAK=1 PUCES_SOAK_RESULT=$saw env --default-signal=INT dotnet test --no-build -c Release --no-ansi --no-progress "${filter[@]}" | tee "$saw.log" || code=$?
 { grep '^failed ' "$saw.log" || true; echo; } >>"$saw"
-rm -f "$saw.log"
 mkdir -p tests/results
 [ $# -gt 0 ] || printf 'Killed, nothing lost: what the long forms of tests/Puces.Tests/Killed saw.\n\n' >"$result"
 cat "$saw" >>"$result"

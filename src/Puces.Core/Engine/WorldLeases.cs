@@ -156,7 +156,7 @@ public sealed partial class World
         _arrived.Remove(lease.Id);
         Keep(lease with { IsTaken = true }, batch);
         // Another gang may have waited for this one to be whole.
-        _asksAll |= lease.Request.Nodes > 1;
+        _asksAll |= lease.Request.Nodes > 1 && !_pools[lease.Pool].GivesGangsWhole;
         foreach (var node in here.Values)
         {
             _grid.Set(node);

@@ -1,4 +1,5 @@
 using Puces.Core.Engine;
+using Puces.Core.Fleet;
 using Puces.Core.Market;
 using Puces.Testing.Simulation;
 using Xunit;
@@ -12,7 +13,12 @@ public sealed class LeaseTests
 
     public LeaseTests()
     {
-        foreach (var pool in (string[])["jean", "zay"]) _cluster.Apply(new Command.SetPool(new(pool, "slurm")), new Command.PoolOpened(pool));
+        foreach (var pool in (string[])["jean", "zay"]) Declare(new(pool, "slurm"));
+    }
+
+    private void Declare(Pool pool)
+    {
+        _cluster.Apply(new Command.SetPool(pool), new Command.PoolOpened(pool.Name));
         _cluster.TakeEffects();
     }
 
@@ -233,8 +239,7 @@ public sealed class LeaseTests
     [Fact]
     public void Where_nodes_come_one_by_one_gangs_are_asked_for_one_after_another()
     {
-        _cluster.Apply(new Command.SetPool(new("kube", "kubernetes", Kubernetes: new())), new Command.PoolOpened("kube"));
-        _cluster.TakeEffects();
+        Declare(new("kube", "kubernetes", Kubernetes: new()));
         Offers("kube");
         var jobs = Enumerable.Range(0, 3).Select(_ => _cluster.Submit(gpus: 1, nodes: 2)).ToList();
         var alone = _cluster.Submit(gpus: 1);
@@ -253,8 +258,7 @@ public sealed class LeaseTests
     [InlineData("kubernetes", "team")]
     public void Where_gangs_come_whole_they_wait_side_by_side(string provider, string? queue)
     {
-        _cluster.Apply(new Command.SetPool(new("whole", provider, Kubernetes: queue is null ? null : new(Queue: queue))), new Command.PoolOpened("whole"));
-        _cluster.TakeEffects();
+        Declare(new("whole", provider, Kubernetes: queue is null ? null : new(Queue: queue)));
         Offers("whole");
         foreach (var _ in Enumerable.Range(0, 3)) _cluster.Submit(gpus: 1, nodes: 2);
         Assert.Equal(3, Asked().Length);

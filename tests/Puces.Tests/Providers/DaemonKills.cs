@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Puces.Tests.Providers;
 
-/// <summary>Jobs come to a daemon that is killed again and again: each runs once, to its end, and all of its log is told.</summary>
+/// <summary>Jobs come to a daemon that is killed again and again, 200 times in the long form: each runs once, to its end, and all of its log is told.</summary>
 /// <param name="within">The next kill comes within so many milliseconds of the last start.</param>
 /// <param name="runs">How often the ranks of a job have begun, as they wrote down themselves.</param>
 internal sealed class DaemonKills(DaemonProcess daemon, ITestOutputHelper output, int within, Func<long, int> runs)
@@ -15,9 +15,9 @@ internal sealed class DaemonKills(DaemonProcess daemon, ITestOutputHelper output
     private const int Lines = 4, JobsEach = 2;
 
     /// <param name="submit">Sends a script for so many nodes, which first notes that it runs.</param>
-    public async Task RunAsync(string where, int kills, int inLongForm, Func<string, int, Task<JobView>> submit, CancellationToken ct)
+    public async Task RunAsync(string where, int kills, Func<string, int, Task<JobView>> submit, CancellationToken ct)
     {
-        kills = Soak.Is ? inLongForm : kills;
+        kills = Soak.Is ? 200 : kills;
         var (luck, clock, jobs) = (new Seed(output), Stopwatch.StartNew(), new List<long>());
         for (var kill = 0; kill < kills; kill++)
         {

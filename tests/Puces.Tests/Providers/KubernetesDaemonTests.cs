@@ -113,7 +113,7 @@ public sealed class KubernetesDaemonTests(KubernetesFixture fixture, ITestOutput
     {
         var cluster = await StartAsync(k => k with { Shared = Path.Combine(Path.GetDirectoryName(k.Kubeconfig)!, "shared") });
         await new DaemonKills(_daemon, output, within: 4000, runs: job => Directory.EnumerateFiles(cluster.Shared, $"witness.{job}.*", SearchOption.AllDirectories).Sum(f => File.ReadAllLines(f).Length))
-            .RunAsync("a Kubernetes cluster", kills: 4, inLongForm: 60, (script, nodes) => SubmitAsync("echo run >> $PUCES_SHARED/witness.$PUCES_JOB_ID.$PUCES_RANK; " + script, nodes), Ct);
+            .RunAsync("a Kubernetes cluster", kills: 4, (script, nodes) => SubmitAsync("echo run >> $PUCES_SHARED/witness.$PUCES_JOB_ID.$PUCES_RANK; " + script, nodes), Ct);
         await cluster.UntilNothingLeftAsync(Ct);
     }
 

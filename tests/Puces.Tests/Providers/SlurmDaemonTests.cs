@@ -61,7 +61,7 @@ public sealed class SlurmDaemonTests(SlurmFixture fixture, ITestOutputHelper out
         var cluster = await StartAsync();
         var witness = Directory.CreateTempSubdirectory("puces-witness-").FullName;
         await new DaemonKills(_daemon, output, within: 2500, runs: job => Directory.EnumerateFiles(witness, $"{job}.*").Sum(f => File.ReadAllLines(f).Length))
-            .RunAsync("a Slurm cluster", kills: 5, inLongForm: 200, (script, nodes) => SubmitAsync($"echo run >> {witness}/$PUCES_JOB_ID.$PUCES_RANK; {script}", nodes), Ct);
+            .RunAsync("a Slurm cluster", kills: 5, (script, nodes) => SubmitAsync($"echo run >> {witness}/$PUCES_JOB_ID.$PUCES_RANK; {script}", nodes), Ct);
         Directory.Delete(witness, recursive: true);
         await UntilEmptyAsync(cluster);
     }

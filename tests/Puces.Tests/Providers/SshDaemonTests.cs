@@ -58,7 +58,7 @@ public sealed class SshDaemonTests(SshFixture fixture, ITestOutputHelper output)
         var hosts = await StartAsync("h1", "h2");
         await new DaemonKills(_daemon, output, within: 1500, runs: job =>
             new[] { "h1", "h2" }.Sum(h => Path.Combine(hosts.HomeOf(h), $"witness-{job}") is var file && File.Exists(file) ? File.ReadAllLines(file).Length : 0))
-            .RunAsync("two SSH hosts", kills: 6, inLongForm: 200, (script, nodes) => SubmitAsync("echo run >> ~/witness-$PUCES_JOB_ID; " + script, nodes), Ct);
+            .RunAsync("two SSH hosts", kills: 6, (script, nodes) => SubmitAsync("echo run >> ~/witness-$PUCES_JOB_ID; " + script, nodes), Ct);
     }
 
     [Fact]
