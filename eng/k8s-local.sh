@@ -104,7 +104,7 @@ start_control() {
   # Nodes that a test only says to be there have no kubelet to say that they are well.
   start controllers "$programs/kube-controller-manager" --kubeconfig="$dir/controllers.kubeconfig" --leader-elect=false --port=0 --bind-address=127.0.0.1 \
     --secure-port=$((port + 1)) --service-account-private-key-file="$pki/accounts.key" --root-ca-file="$pki/ca.crt" --use-service-account-credentials=true \
-    --node-monitor-grace-period=10m
+    --node-monitor-grace-period=2h
   start scheduler "$programs/kube-scheduler" --kubeconfig="$dir/scheduler.kubeconfig" --leader-elect=false --port=0 --bind-address=127.0.0.1 --secure-port=$((port + 2))
   wait_for 60 'no service account comes to be' api /api/v1/namespaces/default/serviceaccounts/default
 }
