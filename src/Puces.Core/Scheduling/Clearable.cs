@@ -4,7 +4,18 @@ namespace Puces.Core.Scheduling;
 internal sealed class Clearable(Way way, Grid grid)
 {
     private readonly NodeSet _nodes = new(64);
+    private readonly List<(long Lost, int Devices)> _leaving = [];
+    // What clearing a node costs at least, as long as nothing changes there.
+    private Least[] _least = [];
     private long _seen = -1;
+
+    /// <param name="Priority">Nobody who may be stopped there has a lower one.</param>
+    /// <param name="Lost">As <see cref="StopCost.Lost"/>, at a moment.</param>
+    /// <param name="Growth">By so much more each second, at least.</param>
+    private readonly record struct Least(TimeSpan At, int Priority, long Lost, long Growth)
+    {
+        public static readonly Least Unknown = new(TimeSpan.MinValue, 0, 0, 0);
+    }
 
     public int Count => _nodes.Count;
 
@@ -15,6 +26,7 @@ internal sealed class Clearable(Way way, Grid grid)
     public void Update(List<List<Claim>> onNode)
     {
         _nodes.Grow(grid.Count);
+        if (_least.Length < grid.Count) Array.Resize(ref _least, grid.Count);
         if (_seen >= 0 && grid.ChangedSince(_seen, out var changed))
             foreach (var node in changed) Look(node, onNode);
         else
@@ -22,8 +34,46 @@ internal sealed class Clearable(Way way, Grid grid)
         _seen = grid.Changes;
     }
 
+    /// <summary>
+    /// Clearing the node costs no less, whoever it is for: found by devices alone, and as if everybody could be stopped, or a part of a job. Worked out once
+    /// for as long as nothing changes there: most nodes are too dear already by that.
+    /// </summary>
+    public StopCost LeastOn(int node, List<Claim> holding, TimeSpan now)
+    {
+        ref var least = ref _least[node];
+        if (least.At == TimeSpan.MinValue) least = Find(node, holding, now);
+        return new(2L * least.Priority, least.Lost + least.Growth * ((now - least.At).Ticks / TimeSpan.TicksPerSecond), long.MaxValue);
+    }
+
+    private Least Find(int node, List<Claim> holding, TimeSpan now)
+    {
+        _leaving.Clear();
+        var (needed, priority, isKnown) = (grid.RoomOn(way, node).Devices, int.MaxValue, true);
+        foreach (var claim in holding)
+        {
+            if (!claim.CanYield) continue;
+            priority = Math.Min(priority, claim.Priority);
+            // What saves itself by the clock loses less at times; a part of a device frees none by itself.
+            if (Scheduler.DevicesOn(node, claim) is not (> 0 and var devices)) continue;
+            isKnown &= claim.SavesEvery is null && claim.Milli >= 1000;
+            _leaving.Add((claim.LostAt(now), Math.Min(devices, needed)));
+        }
+        if (!isKnown || needed <= 0) return new(now, priority, 0, 0);
+        _leaving.Sort(ByLostForOne);
+        var (lost, left) = (0L, needed);
+        foreach (var (loses, devices) in _leaving)
+        {
+            if (left <= 0) break;
+            lost += left < devices ? loses * left / devices : loses;
+            left -= devices;
+        }
+        // Each device that is given back was somebody's all the time.
+        return new(now, priority, lost, 1000L * needed);
+    }
+
     private void Look(int node, List<List<Claim>> onNode)
     {
+        _least[node] = Least.Unknown;
         var could = Could(node, onNode);
         if (could == _nodes.Contains(node)) return;
         if (could) _nodes.Add(node);
@@ -43,4 +93,6 @@ internal sealed class Clearable(Way way, Grid grid)
             }
         return room.IsEnough;
     }
+
+    private static readonly Comparison<(long Lost, int Devices)> ByLostForOne = (a, b) => ((Int128)a.Lost * b.Devices).CompareTo((Int128)b.Lost * a.Devices);
 }

@@ -198,13 +198,17 @@ public sealed partial class Grid
         FreeDevices -= slot.FreeCount;
     }
 
+    /// <summary>Something is different about who holds what of a node.</summary>
+    internal void Touch(int node) => Note(_slots[node]);
+
     private void Note(Slot slot)
     {
-        slot.Version++;
         if (_changed.Count > 4096 + 2 * _slots.Count)
         {
-            _forgotten += _changed.Count;
-            _changed.Clear();
+            // The older half: whoever looks often forgets nothing.
+            var old = _changed.Count / 2;
+            _forgotten += old;
+            _changed.RemoveRange(0, old);
         }
         _changed.Add(slot.Index);
     }

@@ -21,8 +21,6 @@ internal sealed class Slot(int index, Node node, Kind kind)
     /// <summary>Devices that are promised to somebody whole: no more parts of them are given out.</summary>
     public ulong Promised { get; set; }
     public bool IsGone { get; set; }
-    /// <summary>Counts changes of what it is and what is free on it.</summary>
-    public int Version { get; set; }
 
     /// <summary>Where it stands; null where nobody said.</summary>
     public Rack? Rack { get; set; }

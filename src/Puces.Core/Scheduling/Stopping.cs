@@ -12,7 +12,7 @@ public sealed partial class Scheduler
     // For each shape: the best that was refused victims since the last tick. A worse one need not ask.
     private readonly List<(TimeSpan? Ticked, long Rank)> _refused = [];
     private readonly PriorityQueue<Clearing, (StopCost, int)> _clearings = new(YieldOrder.Cheapest);
-    private readonly Yielders _nobodys = new(null);
+    private readonly Yielders _nobodys = new(null, grid);
     private readonly Dictionary<Account, Yielders> _yielders = [];
     private readonly List<Yielders> _asked = [];
     private readonly List<int> _partlyFree = [];
@@ -23,7 +23,8 @@ public sealed partial class Scheduler
     private int _leastPriority = int.MaxValue;
 
     /// <summary>One node, what clearing it costs, and who would have to leave it; where nobody has looked for these, it costs no less.</summary>
-    private readonly record struct Clearing(int Node, StopCost Cost, List<Claim>? Victims);
+    /// <param name="IsNear">That is nearly what it costs.</param>
+    private readonly record struct Clearing(int Node, StopCost Cost, List<Claim>? Victims, bool IsNear = true);
 
     private bool TryStop(Claim claim, TimeSpan now)
     {
@@ -53,7 +54,7 @@ public sealed partial class Scheduler
         var parts = new Part[way.Nodes];
         for (var i = 0; i < parts.Length; i++)
         {
-            var (node, _, victims) = chosen[i];
+            var (node, _, victims, _) = chosen[i];
             parts[i] = grid.PartAfter(way, node, victims!);
             foreach (var victim in victims!)
                 if (!victim.IsLeaving && CauseOf(victim, claim, way, now) is { } cause) Dismiss(victim, claim, cause);
@@ -137,7 +138,13 @@ public sealed partial class Scheduler
                 // Who leaves is looked for where no other node could be cleared for less.
                 if (!_clearings.TryPeek(out var cheapest, out _) || cheapest.Victims is not null) break;
                 _clearings.Dequeue();
-                if (ClearingOf(cheapest.Node, grid.RoomOn(way, cheapest.Node), claim, way, now) is { } clearing) Found(clearing);
+                NodeLooks++;
+                var room = grid.RoomOn(way, cheapest.Node);
+                if (!cheapest.IsNear)
+                {
+                    if (LeastCostOn(cheapest.Node, room, claim, way, now) is { } least) Found(cheapest with { Cost = least, IsNear = true });
+                }
+                else if (ClearingOf(cheapest.Node, room, claim, way, now) is { } clearing) Found(clearing);
             }
             foreach (var gone in leaving) Discount(gone, -1);
             if (!_clearings.TryDequeue(out var best, out _)) yield break;
@@ -151,9 +158,7 @@ public sealed partial class Scheduler
             if (_lookedAt.Length <= node) Array.Resize(ref _lookedAt, grid.Count);
             if (_lookedAt[node] == _question) return;
             _lookedAt[node] = _question;
-            NodeLooks++;
-            if (!clearable.Has(node) || !grid.IsOpenUntil(node, until) || grid.RoomOn(way, node) is not { IsEnough: false } room) return;
-            if (LeastCostOn(node, room, claim, way, now) is { } least) Found(new(node, least, null));
+            if (clearable.Has(node) && grid.IsOpenUntil(node, until) && !grid.RoomOn(way, node).IsEnough) Found(new(node, clearable.LeastOn(node, On(node), now), null, IsNear: false));
         }
 
         void Found(Clearing clearing) => _clearings.Enqueue(clearing, (clearing.Cost, grid.PlaceOf(clearing.Node)));
@@ -165,7 +170,7 @@ public sealed partial class Scheduler
     private Yielders YieldersOf(Account? account)
     {
         if (account is null) return _nobodys;
-        return _yielders.TryGetValue(account, out var yielders) ? yielders : _yielders[account] = new(account);
+        return _yielders.TryGetValue(account, out var yielders) ? yielders : _yielders[account] = new(account, grid);
     }
 
     /// <summary>Finds those of whom some might be stopped for the claim; false where there are none.</summary>

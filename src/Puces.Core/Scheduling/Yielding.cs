@@ -8,7 +8,7 @@ namespace Puces.Core.Scheduling;
 /// so that most nodes need no look. They are kept in order from pass to pass: time makes all stops of one class dearer alike.
 /// </summary>
 /// <param name="account">The project; null where nobody has one.</param>
-internal sealed class Yielders(Account? account)
+internal sealed class Yielders(Account? account, Grid grid)
 {
     private readonly List<Claim> _claims = [];
     private readonly List<Claim> _fresh = [];
@@ -54,6 +54,7 @@ internal sealed class Yielders(Account? account)
         Unlist(claim);
         _fresh.Add(claim);
         _ordered = -1;
+        for (var i = 0; i < claim.Parts.Count; i++) grid.Touch(claim.Parts[i].Node);
     }
 
     // It stays in the order until it comes to the front, or many are not there any more.

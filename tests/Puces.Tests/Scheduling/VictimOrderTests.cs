@@ -107,6 +107,25 @@ public sealed class VictimOrderTests
         Assert.InRange(_scheduler.VictimTries - tries, 50, 50 * 16);
     }
 
+    [Fact]
+    public void A_node_of_whose_devices_most_were_held_for_long_is_not_looked_at_because_one_was_not()
+    {
+        for (var i = 0; i < 200; i++) _scheduler.Grid.Set(Testing.Simulation.Cluster.NodeOf($"pool/n{i:D3}", Devices));
+        for (var i = 0; i < 200; i++) _scheduler.Add(new() { Number = 1000 + i, Shape = _shapes.Of(3000, "", 0, default, [Devices]), CanYield = true }, default);
+        _scheduler.Decide(default);
+        var later = TimeSpan.FromHours(1);
+        for (var i = 0; i < 200; i++) _scheduler.Add(new() { Number = 2000 + i, Shape = _shapes.Of(1000, "", 0, default, [Devices]), CanYield = true }, later);
+        _scheduler.Decide(later);
+        var saved = _scheduler.Holding.Single(c => c.Number == 1077);
+        saved.Saved = later;
+        var looks = _scheduler.NodeLooks;
+        _scheduler.Add(new() { Number = 1, Shape = _shapes.Of(4000, "", 0, default, [Devices]) }, later);
+        var stops = _scheduler.Decide(later + TimeSpan.FromMinutes(1)).Stops;
+        Assert.Equal([saved.Parts[0].Node, saved.Parts[0].Node], stops.Select(s => s.Victim.Parts[0].Node));
+        // All two hundred have a job that has only just begun.
+        Assert.InRange(_scheduler.NodeLooks - looks, 1, 10);
+    }
+
     /// <summary>The lower number goes first, and has others stopped.</summary>
     private sealed class ByNumber : IPolicy
     {
