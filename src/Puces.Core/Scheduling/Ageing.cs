@@ -11,8 +11,11 @@ public sealed class Ageing
     /// <summary>Nobody is due before it has waited so long.</summary>
     public static readonly TimeSpan Least = TimeSpan.FromHours(1);
 
-    /// <summary>How often arrival order is looked at anew.</summary>
+    /// <summary>How often arrival order is looked at anew, where that is done at once.</summary>
     public static readonly TimeSpan Every = TimeSpan.FromHours(1);
+
+    // Where more jobs than that must be placed each time, it is done as much less often; at least so often in the time that is promised.
+    private const int AtOnce = 2000, LeastOften = 16;
 
     // Half of the tenth by which people will forgive that the promise was too short: it is made before all is known.
     private const double Margin = 1.05;
@@ -65,7 +68,7 @@ public sealed class Ageing
     /// <summary>Finds out who is due.</summary>
     public void Look(Scheduler scheduler, TimeSpan now)
     {
-        if (_looked is not { } looked || now - looked >= Every)
+        if (_looked is not { } looked || now - looked >= Every && (now - looked >= Every * _arrivals.Unsettled / AtOnce || now - looked >= Longest / LeastOften))
         {
             _looked = now;
             _beforeUntil ??= now + _before;

@@ -37,6 +37,9 @@ internal sealed class ArrivalOrder
         public TimeSpan Held { get; set; }
     }
 
+    /// <summary>Jobs of which it may still change how long they would have waited.</summary>
+    public int Unsettled => _visits.Count - _settled;
+
     public void Arrive(Claim claim)
     {
         if (_visits.Count == 2 * Most)
