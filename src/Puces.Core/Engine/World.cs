@@ -85,6 +85,7 @@ public sealed partial class World
     public Outcome Apply(IReadOnlyList<Command> commands, DateTimeOffset now)
     {
         var batch = new Batch(_lastEvent, now);
+        _scheduler.Advance(Clock(now));
         ReleaseHeld(batch);
         ForgetKeys(now);
         foreach (var command in commands) batch.Answers.Add(Take(command, batch));

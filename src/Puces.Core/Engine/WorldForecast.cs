@@ -51,14 +51,9 @@ public sealed partial class World
 
     private List<JobId> LineOf(DateTimeOffset now)
     {
-        // A pass begins with noting how far those that run have come, at the last tick.
-        if (_scheduler.Policy is { Learns: true, Tick: { } tick })
-        {
-            var last = new TimeSpan(Clock(now).Ticks - Clock(now).Ticks % tick.Ticks);
-            foreach (var holding in _scheduler.Holding)
-                if (holding.Since <= last) History.Reach(holding, holding.Progress(last));
-            _scheduler.Policy.Look(_scheduler, last);
-        }
+        // A pass begins so.
+        _scheduler.Advance(Clock(now));
+        if (_scheduler.Policy.Tick is { } tick) _scheduler.Look(Scheduler.TickBefore(Clock(now), tick));
         return [.. Line(now), .. _held.Select(h => h.Job)];
     }
 

@@ -79,6 +79,7 @@ public sealed partial class Replayer
             if (_told < _pool.News.Count && _pool.News[_told].At < next) next = _pool.News[_told].At;
             if (next == TimeSpan.MaxValue) throw Stuck();
             _now = next;
+            _scheduler.Advance(_now);
             while (_ends.TryPeek(out var ending, out end) && end.At == next.Ticks)
             {
                 _ends.Dequeue();

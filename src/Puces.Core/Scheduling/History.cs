@@ -23,6 +23,9 @@ public sealed class History
     private readonly Dictionary<long, Batch> _batches = [];
     private readonly HashSet<Kind> _changedKinds = [];
     private readonly HashSet<long> _changedBatches = [];
+    private TimeSpan? _tick;
+    // What was noted last is stored; it tells more than what is.
+    private bool _isNoted = true, _isNoteNew;
 
     /// <summary>Jobs that are alike in what their owners say of them.</summary>
     internal readonly record struct Kind(string Project, string Owner, string Name, int Devices)
@@ -47,6 +50,13 @@ public sealed class History
     {
         foreach (var (key, counts) in learned)
         {
+            if (key == AllKey)
+            {
+                var at = counts.IndexOf(' ', StringComparison.Ordinal) is >= 0 and var space ? space : counts.Length;
+                if (long.TryParse(counts.AsSpan(0, at), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)) _tick = TimeSpan.FromSeconds(seconds);
+                _all.ReadNoted(counts[at..]);
+                continue;
+            }
             if (key.StartsWith('#'))
             {
                 _restored[key] = counts;
@@ -64,14 +74,21 @@ public sealed class History
     /// <summary>What is different since the last call, to be stored: a key, and counts as text; empty where the key is to be forgotten.</summary>
     public IReadOnlyCollection<KeyValuePair<string, string>> TakeLearned()
     {
-        if (_changedKinds.Count + _changedBatches.Count == 0) return [];
+        if (_changedKinds.Count + _changedBatches.Count == 0 && !_isNoteNew) return [];
         var taken = _changedKinds.Select(k => KeyValuePair.Create(k.Key, Write(TimesOf(k))))
             .Concat(_changedBatches.Select(n => KeyValuePair.Create(KeyOf(n), _batches.TryGetValue(n, out var batch) ? Write(batch.Times) : "")))
+            .Concat(_isNoted ? [] : [KeyValuePair.Create(AllKey, WriteNoted())])
             .OrderBy(p => p.Key, StringComparer.Ordinal).ToArray();
+        (_isNoted, _isNoteNew) = (true, false);
         _changedKinds.Clear();
         _changedBatches.Clear();
         return taken;
     }
+
+    private string WriteNoted() => string.Create(CultureInfo.InvariantCulture, $"{(long)_tick!.Value.TotalSeconds} {_all.WriteNoted()}");
+
+    // No kind's key, which has line ends in it, and no batch's.
+    private const string AllKey = "*";
 
     private static string KeyOf(long batch) => string.Create(CultureInfo.InvariantCulture, $"#{batch}");
 
@@ -92,6 +109,27 @@ public sealed class History
         (claim.Batch, claim.Reached) = (mine, 0);
         Reach(claim, claim.Worked + claim.Gained);
         if (_latest.Count > 2 * _batches.Count + 1000) Tidy(claim.Submitted);
+    }
+
+    /// <summary>A tick has come: what was seen of all jobs together up to then is noted, once, whoever asks first and also where that was before a restart.</summary>
+    public void Note(TimeSpan tick)
+    {
+        if (tick == _tick) return;
+        (_tick, _isNoted) = (tick, false);
+        _isNoteNew |= _all.Note();
+    }
+
+    /// <summary>
+    /// What was noted counts from now on for kinds of which little is known. What is seen after it counts only for those of its own project and size:
+    /// else each end of a job would change what is expected of all.
+    /// </summary>
+    public void Digest() => _all.Digest();
+
+    /// <summary>Where there are no ticks: what was seen of all jobs counts.</summary>
+    public void DigestAtOnce()
+    {
+        _all.Note();
+        _all.Digest();
     }
 
     /// <summary>A claim has come so far without having ended.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Numerics;
 
 namespace Puces.Core.Scheduling;
@@ -7,6 +8,7 @@ namespace Puces.Core.Scheduling;
 /// What is known of how long jobs of one kind run: those that ended by where they ended, and those that have not by how far they have
 /// come. Where it says little, the wider kind that it belongs to says the rest.
 /// </summary>
+/// <param name="weight">The wider kind counts for as many jobs.</param>
 internal sealed class RunTimes(RunTimes? wider, double weight)
 {
     // Nobody has been seen to run so long: of those that come to a time, this share is gone before they come to its double.
@@ -14,15 +16,15 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     private static readonly double Tail = 1 - Math.Pow(2, -1.5 / 8);
     private static readonly int Shortest = Buckets.Of(TimeSpan.FromMinutes(1));
 
-    private readonly RunTimes? _widest = wider?._widest ?? wider;
-
     // None of these while nothing is known of this kind itself: then it is as the wider one.
     // Of each bucket: how many ended in it, and how many are known to have come to it and to have ended in it or come further.
     private double[]? _ended, _exposed;
     private double[]? _hazards;
     private Kept?[]? _estimates;
     private bool _areHazardsKnown;
-    private long _version, _seen = -1, _seenWider = -1, _stamp, _checked = -1;
+    private long _version, _seen = -1, _seenWider = -1, _stamp;
+    // The widest kind says what it knew when it was digested last: each end changes it a little, and would change all other kinds.
+    private (double[] Ended, double[] Exposed) _noted = (None, None), _digested = (None, None);
 
     /// <summary>An estimate, and the stamp that it was made under; and the mean within the most that was last asked for.</summary>
     private sealed class Kept
@@ -123,13 +125,47 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
     /// <summary>Changes whenever an estimate may.</summary>
     public long Stamp()
     {
-        // Whatever changes a kind changes the widest too: where that has not moved, nothing between has.
-        if (_widest is not null && _checked == _widest._version && _seen == _version) return _stamp;
-        var above = wider?.Stamp() ?? 0;
-        _checked = _widest?._version ?? 0;
+        if (wider is null) return _stamp;
+        var above = wider.Stamp();
         if (_seen == _version && _seenWider == above) return _stamp;
         (_seen, _seenWider, _areHazardsKnown) = (_version, above, false);
         return ++_stamp;
+    }
+
+    /// <summary>Notes what the widest kind has seen so far.</summary>
+    /// <returns>Whether that is anything new.</returns>
+    public bool Note()
+    {
+        if (_seen == _version || _ended is null) return false;
+        (_seen, _noted) = (_version, ([.. _ended], [.. _exposed!]));
+        return true;
+    }
+
+    /// <summary>What was noted counts from now on.</summary>
+    public void Digest()
+    {
+        if (_digested == _noted) return;
+        (_digested, _areHazardsKnown) = (_noted, false);
+        _stamp++;
+    }
+
+    /// <summary>What was noted, as text to be stored: such as <c>40:3/25</c>, three of the 25 that came to bucket 40 ended in it.</summary>
+    public string WriteNoted() => string.Join(' ', Enumerable.Range(0, Buckets.Count).Where(b => _noted.Exposed[b] > 0)
+        .Select(b => string.Create(CultureInfo.InvariantCulture, $"{b}:{_noted.Ended[b]}/{_noted.Exposed[b]}")));
+
+    /// <summary>The same that was stored. What cannot be read is left out.</summary>
+    public void ReadNoted(string stored)
+    {
+        var (ended, exposed) = (new double[Buckets.Count], new double[Buckets.Count]);
+        foreach (var told in stored.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var parts = told.Split(':', '/');
+            if (parts.Length == 3 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var bucket) && bucket < Buckets.Count
+                && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var gone) && int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out var came))
+                (ended[bucket], exposed[bucket]) = (gone, came);
+        }
+        _noted = (ended, exposed);
+        Digest();
     }
 
     // The inverse of the Gittins index: the least, over all times to give up at, of the time to be spent for each job ended.
@@ -159,7 +195,7 @@ internal sealed class RunTimes(RunTimes? wider, double weight)
         _areHazardsKnown = true;
         var hazards = _hazards ??= new double[Buckets.Count];
         var above = wider is null ? First : wider.Hazards();
-        var (ended, exposed) = (_ended ?? None, _exposed ?? None);
+        var (ended, exposed) = wider is null ? _digested : (_ended ?? None, _exposed ?? None);
         var b = 0;
         // The same operations in the same order as one by one: equal to the last digit.
         for (var all = new Vector<double>(weight); b <= hazards.Length - Vector<double>.Count; b += Vector<double>.Count)

@@ -52,6 +52,12 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>Who holds devices, in no order.</summary>
     public IReadOnlyList<Claim> Holding => _holding;
 
+    /// <summary>Time has come to a moment. What happens then is told after this, so that nothing of it is known at the tick before.</summary>
+    public void Advance(TimeSpan now)
+    {
+        if (policy.Learns && policy.Tick is { } tick) _history.Note(TickBefore(now, tick));
+    }
+
     /// <summary>A claim joins the line.</summary>
     /// <param name="reserved">What was kept for it before this scheduler was made.</param>
     /// <param name="hasLeft">It waits because it has left its devices to another, which this scheduler has not seen.</param>
@@ -114,7 +120,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         claim.Worked = worked;
         if (!policy.Learns) return;
         History.Reach(claim, claim.Progress(default));
-        _waiting.MoveAll();
+        _waiting.Learned();
     }
 
     /// <summary>Everybody who waits, in the order in which they would be looked at now.</summary>
@@ -132,14 +138,14 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     public Plan Decide(TimeSpan now)
     {
         _plan.Clear();
+        Advance(now);
         grid.Turn(now);
         Settle(now);
         if (grid.HasWindows) EmptyClosed();
         Fulfil(now);
         _plan.Look = grid.NextTurn;
         if (_waiting.Count == 0) return _plan;
-        // Ticks are moments of the clock, not of this object: whoever takes over has the same.
-        var last = policy.Tick is { } tick ? new TimeSpan(now.Ticks - now.Ticks % tick.Ticks) : _ticked;
+        var last = policy.Tick is { } tick ? TickBefore(now, tick) : _ticked;
         _isTick = last != _ticked;
         // Where time alone lets nobody start, what is decided does not depend on how often this is asked.
         if (_isChanged || _isTick && IsTimed || _freed != grid.Freed)
@@ -165,13 +171,20 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     // Somebody may be stopped.
     private bool IsTimed => policy.Stops && _yielding > 0;
 
-    private void Look(TimeSpan tick)
+    internal void Look(TimeSpan tick)
     {
         if (policy.Learns)
-            foreach (var holding in _holding) History.Reach(holding, holding.Progress(tick));
+        {
+            foreach (var holding in _holding)
+                if (holding.Since <= tick) History.Reach(holding, holding.Progress(tick));
+            _history.Digest();
+        }
         policy.Look(this, tick);
         _waiting.MoveAll();
     }
+
+    // Ticks are moments of the clock, not of this object: whoever takes over has the same.
+    internal static TimeSpan TickBefore(TimeSpan now, TimeSpan each) => new(now.Ticks - now.Ticks % each.Ticks);
 
     private void InLine(TimeSpan now)
     {
@@ -238,14 +251,15 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private void Arrive(Claim claim)
     {
         _history.Arrive(claim, claim.Kin);
-        if (claim.Reached > 0) _waiting.MoveAll();
+        if (claim.Reached > 0) _waiting.Learned();
         policy.Arrived(claim);
     }
 
     private void Ended(Claim claim, TimeSpan? worked, TimeSpan now)
     {
         _history.End(claim, worked + claim.Gained);
-        _waiting.MoveAll();
+        if (policy.Tick is null) _history.DigestAtOnce();
+        _waiting.Learned();
         policy.Ended(claim, worked, now);
     }
 

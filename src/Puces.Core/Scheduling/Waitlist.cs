@@ -57,7 +57,7 @@ internal sealed class Waitlist(IPolicy policy)
     private readonly List<Lane> _allLanes = [];
     // Of so many it takes no longer to put all in order anew.
     private const int Few = 256;
-    private bool _isAllMoving;
+    private bool _isAllMoving, _isLearned;
     private int _empty;
 
     /// <summary>Those that have anybody, and perhaps some that are empty.</summary>
@@ -114,8 +114,11 @@ internal sealed class Waitlist(IPolicy policy)
         _moving.Add(group);
     }
 
-    /// <summary>Something was learned, or a tick has come: any rank may be another.</summary>
+    /// <summary>A tick has come: any rank may be another.</summary>
     public void MoveAll() => _isAllMoving = true;
+
+    /// <summary>Something was learned: some ranks are others.</summary>
+    public void Learned() => _isLearned = true;
 
     /// <summary>Puts every group where it stands at the beginning of a pass.</summary>
     public void Arrange(TimeSpan now)
@@ -124,6 +127,9 @@ internal sealed class Waitlist(IPolicy policy)
         if (policy.IsSteady || policy.RanksByHistory && !_isAllMoving && _moving.Count < Few)
         {
             foreach (var group in _moving) Place(group, now);
+            if (_isLearned && !policy.IsSteady)
+                foreach (var group in _all)
+                    if (group.Head is { } head && policy.Rank(head, now) != group.Mark.Rank) Place(group, now);
         }
         else
         {
@@ -140,7 +146,7 @@ internal sealed class Waitlist(IPolicy policy)
             foreach (var lane in _allLanes) lane.Sort();
         }
         _moving.Clear();
-        _isAllMoving = false;
+        _isAllMoving = _isLearned = false;
     }
 
     /// <summary>Puts one group where it stands now, within a pass.</summary>
