@@ -19,6 +19,9 @@ public sealed class Ageing
 
     // Half of the tenth by which people will forgive that the promise was too short: it is made before all is known.
     private const double Margin = 1.05;
+    // Nobody who has not ended counts for more than this part of the promise beyond what it has had: a mean that few long ones make large would
+    // foretell waits that never come, and what is promised then cannot be taken back.
+    private const int Part = 8;
     // The plan counts each job for its mean time to go, which few long ones make large: most are gone earlier.
     private const double Hope = 1.1;
     // One in so many may wait longer than is promised to the others.
@@ -88,6 +91,7 @@ public sealed class Ageing
             if (_exempt < _arrived / OneIn && Dearest(last, now) is { } dearest)
             {
                 dearest.IsExempt = true;
+                scheduler.Regroup(dearest, now);
                 _exempt++;
                 continue;
             }
@@ -138,7 +142,6 @@ public sealed class Ageing
         return dearest;
     }
 
-    // One that may run for ever counts for no more than the promise: it will be passed by then.
     private TimeSpan ToGo(Claim claim, TimeSpan now) =>
-        Claim.TimeAt(claim.Speed, TimeSpan.FromSeconds(claim.Batch!.Times.MeanWithin(Buckets.Of(claim.Progress(now)), Longest.TotalSeconds)));
+        Claim.TimeAt(claim.Speed, TimeSpan.FromSeconds(claim.Batch!.Times.MeanWithin(Buckets.Of(claim.Progress(now)), Longest.TotalSeconds / Part)));
 }

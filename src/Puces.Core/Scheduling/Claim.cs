@@ -68,7 +68,11 @@ public sealed class Claim
     public IReadOnlyList<Part> Parts
     {
         get;
-        internal set => (field, RankedAt) = (value, -1);
+        internal set
+        {
+            (field, IsHolding, RankedAt, Milli) = (value, value.Count > 0, -1, 0);
+            for (var i = 0; i < value.Count; i++) Milli += value[i].Share > 0 ? value[i].Share : 1000 * BitOperations.PopCount(value[i].Devices);
+        }
     } = [];
 
     /// <summary>When it was given what it holds.</summary>
@@ -83,7 +87,7 @@ public sealed class Claim
     /// <summary>Where it is expected to start; null where nothing is kept for it.</summary>
     public Reserved? Reserved { get; internal set; }
 
-    public bool IsHolding => Parts.Count > 0;
+    public bool IsHolding { get; private set; }
 
     /// <summary>Time in which it has come no further.</summary>
     internal TimeSpan Waited(TimeSpan now) => now - Submitted - Attained(now);
@@ -114,15 +118,7 @@ public sealed class Claim
     internal long LostAt(TimeSpan now) => Milli * Math.Max(0, (now - SavedBy(now)).Ticks / TimeSpan.TicksPerSecond);
 
     /// <summary>Thousandths of a device that it holds.</summary>
-    internal long Milli
-    {
-        get
-        {
-            var milli = 0L;
-            for (var i = 0; i < Parts.Count; i++) milli += Parts[i].Share > 0 ? Parts[i].Share : 1000 * BitOperations.PopCount(Parts[i].Devices);
-            return milli;
-        }
-    }
+    internal long Milli { get; private set; }
 
     /// <summary>It has waited so long that it goes before all who have not.</summary>
     public bool IsDue { get; internal set; }

@@ -46,7 +46,7 @@ public sealed class PucesPolicy(bool isBounded = true) : IPolicy
         return (long)(Math.Min(seconds, 1e9) * 1000) * claim.Shape.Devices;
     }
 
-    public long GroupOf(Claim claim) => claim.Attempts == 0 ? claim.Batch!.Number : -1 - claim.Number;
+    public long GroupOf(Claim claim) => claim is { Attempts: 0, IsExempt: false } ? claim.Batch!.Number : -1 - claim.Number;
 
     public bool MayStop(Claim holding, Claim waiting, TimeSpan now) =>
         now - holding.Since >= Quantum * (1 << Math.Min(holding.Attempts - 1, 3)) && !holding.IsCommitted

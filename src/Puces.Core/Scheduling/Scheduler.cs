@@ -123,6 +123,14 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         _waiting.Learned();
     }
 
+    /// <summary>A claim is not like those any more that it came together with: where it waits, it does so for itself.</summary>
+    internal void Regroup(Claim claim, TimeSpan now)
+    {
+        if (claim.Group is null) return;
+        _waiting.Remove(claim);
+        _waiting.Add(claim, now);
+    }
+
     /// <summary>Everybody who waits, in the order in which they would be looked at now.</summary>
     public IReadOnlyList<Claim> Line(TimeSpan now)
     {

@@ -43,6 +43,32 @@ public sealed class AgeingTests
         Assert.True(free / inOrder > 3, $"without a bound the longest wait is {free / inOrder:0.00} times as long as in order of arrival: these jobs show nothing");
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void All_but_one_in_a_thousand_wait_hardly_longer_than_in_order_of_arrival(int seed)
+    {
+        IReadOnlyList<TraceJob> jobs = [.. TraceGenerator.Generate(2000, (ulong)seed, devices: 32, load: 105).Select(j => j with { Project = "lab" })];
+        Assert.InRange(LongestWait(jobs, new PucesPolicy(), Nodes) / LongestWait(jobs, new Fifo(), Nodes), 0.01, 1.1);
+    }
+
+    [Fact]
+    public void One_to_whom_nothing_is_promised_hides_nobody_who_came_with_it()
+    {
+        var (scheduler, shapes, now) = (new Scheduler(new PucesPolicy(), new Grid()), new Shapes(), TimeSpan.FromMinutes(1));
+        scheduler.Grid.Set(Cluster.NodeOf("office/a", gpus: 8));
+        Claim[] claims = [.. Enumerable.Range(1, 3).Select(i => new Claim { Number = i, Shape = shapes.Of(8000, "", 0, default, [8]), Name = "sweep" })];
+        foreach (var claim in claims) scheduler.Add(claim, now);
+        Assert.Same(claims[0], Assert.Single(scheduler.Decide(now).Starts));
+        claims[1].IsExempt = true;
+        scheduler.Regroup(claims[1], now);
+        (claims[2].IsDue, claims[2].Due) = (true, now);
+        scheduler.End(claims[0], now, 2 * now);
+        Assert.Same(claims[2], Assert.Single(scheduler.Decide(2 * now).Starts));
+    }
+
     [Fact]
     public void A_promise_outlives_a_restart()
     {
