@@ -243,7 +243,7 @@ public sealed partial class Scheduler
         if (yielders.Count == 0) return false;
         if (claim.Priority > _leastPriority) return true;
         if (claim.Account is not { } to || yielders.Account is not { } from || from == to)
-            return !IsBack(claim) && (yielders.Highest(this, now, _pass) is var highest && yielders.Fresh.Count > 0 || highest is { } rank && policy.Reaches(rank, claim, now));
+            return !IsBack(claim) && yielders.Might(this, claim, now, _pass);
         var common = Shares.Common(from, to);
         if (HasQuotas && IsWithin(claim, to, common, null)) return true;
         if (from == common || to == common || IsBack(claim)) return false;

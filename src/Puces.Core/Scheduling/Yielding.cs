@@ -73,17 +73,22 @@ internal sealed class Yielders(Account? account, Grid grid)
         return _fewest;
     }
 
-    /// <summary>The highest rank among them when the pass began; null where none of them stays.</summary>
-    public long? Highest(Scheduler scheduler, TimeSpan now, long pass)
+    /// <summary>Whether one of them stands so far back that it could be stopped for one that waits, or has begun in this pass.</summary>
+    public bool Might(Scheduler scheduler, Claim waiting, TimeSpan now, long pass)
     {
         Order(pass);
-        if (_ranked != pass)
+        if (_fresh.Count > 0) return true;
+        var policy = scheduler.Policy;
+        if (_ranked == pass) return _highest > long.MinValue && policy.Reaches(_highest, waiting, now);
+        var highest = long.MinValue;
+        foreach (var claim in _claims)
         {
-            (_ranked, _highest) = (pass, long.MinValue);
-            foreach (var claim in _claims)
-                if (!claim.IsLeaving) _highest = Math.Max(_highest, scheduler.Policy.Rank(claim, now));
+            if (claim.IsLeaving || policy.Rank(claim, now) is var rank && rank <= highest) continue;
+            // Mostly one is found soon.
+            if (policy.Reaches(highest = rank, waiting, now)) return true;
         }
-        return _highest > long.MinValue ? _highest : null;
+        (_ranked, _highest) = (pass, highest);
+        return false;
     }
 
     /// <summary>The classes of what they hold. Costs do not change within a pass; whoever begins in it is fresh.</summary>
