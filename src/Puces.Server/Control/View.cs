@@ -235,7 +235,10 @@ public sealed record View(
     })]);
 
     /// <summary>Nodes that are held of pools with a line of their own, or waited for there.</summary>
-    internal IEnumerable<LeaseRecord> Leases => Notes.Select(n => LeaseNotes.Read(n.Key, n.Value)).OfType<LeaseRecord>().OrderBy(l => l.Asked).ThenBy(l => l.Id.Value, StringComparer.Ordinal);
+    internal IReadOnlyList<LeaseRecord> Leases =>
+        _leases ??= [.. Notes.Select(n => LeaseNotes.Read(n.Key, n.Value)).OfType<LeaseRecord>().OrderBy(l => l.Asked).ThenBy(l => l.Id.Value, StringComparer.Ordinal)];
+
+    private IReadOnlyList<LeaseRecord>? _leases;
 
     /// <summary>A window as people see it.</summary>
     public WindowView Show(Window window)
