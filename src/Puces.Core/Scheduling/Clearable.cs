@@ -1,3 +1,5 @@
+using Puces.Core.Queues;
+
 namespace Puces.Core.Scheduling;
 
 /// <summary>The nodes that would have room for one part of a way if all left that may be stopped, and perhaps some more: it looks anew only at those that changed.</summary>
@@ -7,6 +9,8 @@ internal sealed class Clearable(Way way, Grid grid)
     private readonly List<(long Lost, int Devices)> _leaving = [];
     // What clearing a node costs at least, as long as nothing changes there.
     private Least[] _least = [];
+    // The same as it was found for one of a project and rank; it costs no less for those behind.
+    private (long Begun, Account? Account, long Rank, StopCost Cost)[] _near = [];
     private long _seen = -1;
 
     /// <param name="Priority">Nobody who may be stopped there has a lower one.</param>
@@ -26,7 +30,11 @@ internal sealed class Clearable(Way way, Grid grid)
     public void Update(List<List<Claim>> onNode)
     {
         _nodes.Grow(grid.Count);
-        if (_least.Length < grid.Count) Array.Resize(ref _least, grid.Count);
+        if (_least.Length < grid.Count)
+        {
+            Array.Resize(ref _least, grid.Count);
+            Array.Resize(ref _near, grid.Count);
+        }
         if (_seen >= 0 && grid.ChangedSince(_seen, out var changed))
             foreach (var node in changed) Look(node, onNode);
         else
@@ -44,6 +52,16 @@ internal sealed class Clearable(Way way, Grid grid)
         if (least.At == TimeSpan.MinValue) least = Find(node, holding, now);
         return new(2L * least.Priority, least.Lost + least.Growth * ((now - least.At).Ticks / TimeSpan.TicksPerSecond), long.MaxValue);
     }
+
+    /// <summary>
+    /// What clearing the node was found to cost for one of this project and of this rank or before it; <see cref="StopCost.Most"/> where it could not be cleared,
+    /// null where nobody has looked.
+    /// </summary>
+    /// <param name="begun">Changes with each pass and each start.</param>
+    public StopCost? NearOn(int node, long begun, Account? account, long rank) =>
+        _near[node] is var near && near.Begun == begun && near.Account == account && near.Rank <= rank ? near.Cost : null;
+
+    public void NoteNear(int node, long begun, Account? account, long rank, StopCost cost) => _near[node] = (begun, account, rank, cost);
 
     private Least Find(int node, List<Claim> holding, TimeSpan now)
     {
@@ -73,7 +91,7 @@ internal sealed class Clearable(Way way, Grid grid)
 
     private void Look(int node, List<List<Claim>> onNode)
     {
-        _least[node] = Least.Unknown;
+        (_least[node], _near[node]) = (Least.Unknown, default);
         var could = Could(node, onNode);
         if (could == _nodes.Contains(node)) return;
         if (could) _nodes.Add(node);

@@ -19,7 +19,8 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     private int _wanted;
     // How many of those that hold may be stopped.
     private int _yielding;
-    private long _pass;
+    // Passes and starts.
+    private long _pass, _begun;
     private TimeSpan? _ticked;
     private long _freed = -1;
 
@@ -311,6 +312,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         }
         _leastPriority = Math.Min(_leastPriority, claim.Priority);
         _changes++;
+        _begun++;
         for (var i = 0; i < parts.Count && !policy.IsStrict; i++)
         {
             while (_onNode.Count <= parts[i].Node) _onNode.Add([]);

@@ -101,6 +101,9 @@ public sealed partial class Scheduler
     {
         _clearings.Clear();
         var until = UntilOf(claim, now);
+        var (isHigher, isOf) = (claim.Priority > _leastPriority, claim.Account);
+        // Until anybody starts, one that stands further back finds nobody whom another of its project and priority did not.
+        var rank = isHigher || IsBack(claim) ? (long?)null : policy.Rank(claim, now);
         if (way.Nodes > 1)
             for (var node = clearable.From(0); node >= 0; node = clearable.From(node + 1))
                 if (grid.IsOpenUntil(node, until) && grid.RoomOn(way, node).IsEnough) Found(new(node, StopCost.None, []));
@@ -115,7 +118,6 @@ public sealed partial class Scheduler
             foreach (var fresh in yielders.Fresh)
                 foreach (var part in fresh.Parts) Look(part.Node);
         }
-        var (isHigher, isOf) = (claim.Priority > _leastPriority, claim.Account);
         while (true)
         {
             // Each is found as if nobody were gone.
@@ -142,7 +144,9 @@ public sealed partial class Scheduler
                 var room = grid.RoomOn(way, cheapest.Node);
                 if (!cheapest.IsNear)
                 {
-                    if (LeastCostOn(cheapest.Node, room, claim, way, now) is { } least) Found(cheapest with { Cost = least, IsNear = true });
+                    var least = LeastCostOn(cheapest.Node, room, claim, way, now);
+                    if (rank is { } place) clearable.NoteNear(cheapest.Node, _begun, isOf, place, least ?? StopCost.Most);
+                    if (least is { } near) Found(cheapest with { Cost = near, IsNear = true });
                 }
                 else if (ClearingOf(cheapest.Node, room, claim, way, now) is { } clearing) Found(clearing);
             }
@@ -158,7 +162,9 @@ public sealed partial class Scheduler
             if (_lookedAt.Length <= node) Array.Resize(ref _lookedAt, grid.Count);
             if (_lookedAt[node] == _question) return;
             _lookedAt[node] = _question;
-            if (clearable.Has(node) && grid.IsOpenUntil(node, until) && !grid.RoomOn(way, node).IsEnough) Found(new(node, clearable.LeastOn(node, On(node), now), null, IsNear: false));
+            if (!clearable.Has(node) || !grid.IsOpenUntil(node, until) || grid.RoomOn(way, node).IsEnough) return;
+            if (rank is not { } place || clearable.NearOn(node, _begun, isOf, place) is not { } near) Found(new(node, clearable.LeastOn(node, On(node), now), null, IsNear: false));
+            else if (near != StopCost.Most) Found(new(node, near, null));
         }
 
         void Found(Clearing clearing) => _clearings.Enqueue(clearing, (clearing.Cost, grid.PlaceOf(clearing.Node)));

@@ -40,6 +40,7 @@ public sealed partial class Scheduler
     private void BeginPass()
     {
         _pass++;
+        _begun++;
         if (_stoppedNow.Count == 0) return;
         (_stoppedLast, _stoppedNow) = (_stoppedNow, _stoppedLast);
         _stoppedNow.Clear();
