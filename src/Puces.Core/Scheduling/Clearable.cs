@@ -71,8 +71,8 @@ internal sealed class Clearable(Way way, Grid grid)
         {
             if (!claim.CanYield) continue;
             priority = Math.Min(priority, claim.Priority);
-            // What saves itself by the clock loses less at times; a part of a device frees none by itself.
             if (Scheduler.DevicesOn(node, claim) is not (> 0 and var devices)) continue;
+            // What saves itself by the clock loses less at times; a part of a device frees none by itself.
             isKnown &= claim.SavesEvery is null && claim.Milli >= 1000;
             _leaving.Add((claim.LostAt(now), Math.Min(devices, needed)));
         }

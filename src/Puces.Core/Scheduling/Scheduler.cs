@@ -180,6 +180,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     // Somebody may be stopped.
     private bool IsTimed => policy.Stops && _yielding > 0;
 
+    /// <summary>A tick has come: how far those that hold have come counts, and what all jobs told, and the policy looks at everybody.</summary>
     internal void Look(TimeSpan tick)
     {
         if (policy.Learns)

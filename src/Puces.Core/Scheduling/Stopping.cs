@@ -103,7 +103,7 @@ public sealed partial class Scheduler
         var until = UntilOf(claim, now);
         var (isHigher, isOf) = (claim.Priority > _leastPriority, claim.Account);
         // Until anybody starts, one that stands further back finds nobody whom another of its project and priority did not.
-        var rank = isHigher || IsBack(claim) ? (long?)null : policy.Rank(claim, now);
+        var rank = claim.Priority != _leastPriority || IsBack(claim) ? (long?)null : policy.Rank(claim, now);
         if (way.Nodes > 1)
             for (var node = clearable.From(0); node >= 0; node = clearable.From(node + 1))
                 if (grid.IsOpenUntil(node, until) && grid.RoomOn(way, node).IsEnough) Found(new(node, StopCost.None, []));
