@@ -53,7 +53,7 @@ public sealed partial class World
     {
         // A pass begins so.
         _scheduler.Advance(Clock(now));
-        if (_scheduler.Policy.Tick is { } tick) _scheduler.Look(Scheduler.TickBefore(Clock(now), tick));
+        if (_scheduler.TickBefore(Clock(now)) is { } tick) _scheduler.Look(tick);
         return [.. Line(now), .. _held.Select(h => h.Job)];
     }
 

@@ -56,7 +56,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     /// <summary>Time has come to a moment. What happens then is told after this, so that nothing of it is known at the tick before.</summary>
     public void Advance(TimeSpan now)
     {
-        if (policy.Learns && policy.Tick is { } tick) _history.Note(TickBefore(now, tick));
+        if (policy.Learns && TickBefore(now) is { } tick) _history.Note(tick);
     }
 
     /// <summary>A claim joins the line.</summary>
@@ -154,7 +154,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
         Fulfil(now);
         _plan.Look = grid.NextTurn;
         if (_waiting.Count == 0) return _plan;
-        var last = policy.Tick is { } tick ? TickBefore(now, tick) : _ticked;
+        var last = TickBefore(now) ?? _ticked;
         _isTick = last != _ticked;
         // Where time alone lets nobody start, what is decided does not depend on how often this is asked.
         if (_isChanged || _isTick && IsTimed || _freed != grid.Freed)
@@ -194,7 +194,7 @@ public sealed partial class Scheduler(IPolicy policy, Grid grid)
     }
 
     // Ticks are moments of the clock, not of this object: whoever takes over has the same.
-    internal static TimeSpan TickBefore(TimeSpan now, TimeSpan each) => new(now.Ticks - now.Ticks % each.Ticks);
+    internal TimeSpan? TickBefore(TimeSpan now) => policy.Tick is { } each ? new TimeSpan(now.Ticks - now.Ticks % each.Ticks) : null;
 
     private void InLine(TimeSpan now)
     {

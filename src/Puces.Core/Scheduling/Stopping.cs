@@ -145,7 +145,7 @@ public sealed partial class Scheduler
                 if (!cheapest.IsNear)
                 {
                     var least = LeastCostOn(cheapest.Node, room, claim, way, now);
-                    if (rank is { } place) clearable.NoteNear(cheapest.Node, _begun, isOf, place, least ?? StopCost.Most);
+                    if (rank is { } own) clearable.NoteNear(cheapest.Node, _begun, isOf, own, least ?? StopCost.Most);
                     if (least is { } near) Found(cheapest with { Cost = near, IsNear = true });
                 }
                 else if (ClearingOf(cheapest.Node, room, claim, way, now) is { } clearing) Found(clearing);
@@ -163,7 +163,7 @@ public sealed partial class Scheduler
             if (_lookedAt[node] == _question) return;
             _lookedAt[node] = _question;
             if (!clearable.Has(node) || !grid.IsOpenUntil(node, until) || grid.RoomOn(way, node).IsEnough) return;
-            if (rank is not { } place || clearable.NearOn(node, _begun, isOf, place) is not { } near) Found(new(node, clearable.LeastOn(node, On(node), now), null, IsNear: false));
+            if (rank is not { } own || clearable.NearOn(node, _begun, isOf, own) is not { } near) Found(new(node, clearable.LeastOn(node, On(node), now), null, IsNear: false));
             else if (near != StopCost.Most) Found(new(node, near, null));
         }
 

@@ -15,7 +15,7 @@ internal sealed class Yielders(Account? account, Grid grid)
     private readonly Dictionary<YieldKey, YieldClass> _byKey = [];
     private readonly List<YieldClass> _classes = [];
     private long _ordered = -1, _counted = -1, _ranked = -1, _highest;
-    private int _fewest, _entries, _gone;
+    private int _fewest, _entries, _gone, _unranked;
 
     public Account? Account => account;
 
@@ -79,16 +79,15 @@ internal sealed class Yielders(Account? account, Grid grid)
         Order(pass);
         if (_fresh.Count > 0) return true;
         var policy = scheduler.Policy;
-        if (_ranked == pass) return _highest > long.MinValue && policy.Reaches(_highest, waiting, now);
-        var highest = long.MinValue;
-        foreach (var claim in _claims)
+        if (_ranked != pass) (_ranked, _unranked, _highest) = (pass, 0, long.MinValue);
+        // Mostly one is found soon; the next to ask goes on from there.
+        while (_highest == long.MinValue || !policy.Reaches(_highest, waiting, now))
         {
-            if (claim.IsLeaving || policy.Rank(claim, now) is var rank && rank <= highest) continue;
-            // Mostly one is found soon.
-            if (policy.Reaches(highest = rank, waiting, now)) return true;
+            if (_unranked == _claims.Count) return false;
+            var claim = _claims[_unranked++];
+            if (!claim.IsLeaving) _highest = Math.Max(_highest, policy.Rank(claim, now));
         }
-        (_ranked, _highest) = (pass, highest);
-        return false;
+        return true;
     }
 
     /// <summary>The classes of what they hold. Costs do not change within a pass; whoever begins in it is fresh.</summary>
