@@ -33,10 +33,10 @@ public sealed class ContainerTests(PodmanStore podman) : RunnerSuite, IClassFixt
         var report = agent.Run(In(Order(1, "pwd; echo $PUCES_CHECKPOINT_DIR; echo text > here; touch $PUCES_CHECKPOINT_DIR/there; ls /bin/busybox")));
         Assert.Equal(0, report.Verdict!.ExitCode);
         Assert.Equal([$"{Root}/jobs/1/work", $"{Root}/jobs/1/checkpoint", "/bin/busybox"], agent.Lines("1-1.0", 'o'));
-        Assert.Equal("text\n", File.ReadAllText($"{Root}/jobs/1/work/here"));
+        Assert.Equal("text\n", File.ReadAllText(InWork("here")));
         Assert.True(File.Exists($"{Root}/jobs/1/checkpoint/there"));
         File.WriteAllText($"{Root}/mine", "");
-        Assert.Equal(Owner($"{Root}/mine"), Owner($"{Root}/jobs/1/work/here"));
+        Assert.Equal(Owner($"{Root}/mine"), Owner(InWork("here")));
         Assert.Empty(podman.Containers);
     }
 
@@ -160,7 +160,7 @@ public sealed class ContainerTests(PodmanStore podman) : RunnerSuite, IClassFixt
         first.Kill();
         var second = PodmanAgent();
         Assert.Equal("1-1.0", second.Hello.Ranks.Single().Tag);
-        File.WriteAllText($"{Root}/jobs/1/work/go", "");
+        File.WriteAllText(InWork("go"), "");
         Assert.Equal(6, second.UntilOver("1-1.0").Verdict!.ExitCode);
         Assert.Empty(podman.Containers);
     }
@@ -197,7 +197,7 @@ public sealed class ContainerTests(PodmanStore podman) : RunnerSuite, IClassFixt
         var agent = PodmanAgent();
         var report = agent.Run(In(Order(1, "touch ran"), engine: null));
         Assert.Equal((RankPhase.Refused, "it needs a container engine (Docker, Podman, Apptainer or Enroot), and none works on this node"), (report.Phase, report.Detail));
-        Assert.False(File.Exists($"{Root}/jobs/1/work/ran"));
+        Assert.False(File.Exists(InWork("ran")));
     }
 
     [Fact]
@@ -206,7 +206,7 @@ public sealed class ContainerTests(PodmanStore podman) : RunnerSuite, IClassFixt
         var agent = Agent(new Dictionary<string, string> { ["PUCES_IN_IMAGE"] = "1" });
         Assert.Equal("inside", agent.Hello.Engine);
         Assert.Equal(0, agent.Run(In(Order(1, "touch ran"), engine: agent.Hello.Engine)).Verdict!.ExitCode);
-        Assert.True(File.Exists($"{Root}/jobs/1/work/ran"));
+        Assert.True(File.Exists(InWork("ran")));
     }
 
     [Fact]

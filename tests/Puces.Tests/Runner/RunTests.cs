@@ -124,7 +124,7 @@ public sealed class RunTests : RunnerSuite
         agent.Say(new ToNode.Stop("1-1.0", "too late"));
         agent.Until<FromNode.Gone>(gone => gone.Tag == "1-1.0");
         Assert.False(Directory.Exists(Path.Combine(Root, "ranks", "1-1.0")));
-        Assert.Equal("kept\n", File.ReadAllText(Path.Combine(Root, "jobs", "1", "work", "result")));
+        Assert.Equal("kept\n", File.ReadAllText(InWork("result")));
     }
 
     [Fact]
@@ -151,7 +151,7 @@ public sealed class RunTests : RunnerSuite
         var order = Order(1, "echo once >> log");
         agent.Run(order);
         Assert.Equal(RankPhase.Ended, agent.Run(order).Phase);
-        Assert.Equal("once\n", File.ReadAllText(Path.Combine(Root, "jobs", "1", "work", "log")));
+        Assert.Equal("once\n", File.ReadAllText(InWork("log")));
     }
 
     [Theory]

@@ -14,6 +14,9 @@ public abstract class RunnerSuite : IDisposable
 
     protected string Root { get; } = Directory.CreateTempSubdirectory("puces-runner-").FullName;
 
+    /// <summary>A file where the first job works.</summary>
+    protected string InWork(string file) => Path.Combine(Root, "jobs", "1", "work", file);
+
     protected RunnerProcess Agent(IReadOnlyDictionary<string, string>? environment = null)
     {
         var agent = new RunnerProcess(Root, environment);

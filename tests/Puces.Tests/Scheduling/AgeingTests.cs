@@ -12,7 +12,9 @@ public sealed class AgeingTests
     private static readonly NodeGroup[] Nodes = [new(4, 8)];
 
     // More than the nodes can do, of one project, with gangs of two and four nodes among them.
-    private static readonly IReadOnlyList<TraceJob> Jobs = [.. TraceGenerator.Generate(2000, seed: 3, devices: 32, load: 105).Select(j => j with { Project = "lab" })];
+    private static readonly IReadOnlyList<TraceJob> Jobs = JobsOf(seed: 3);
+
+    private static IReadOnlyList<TraceJob> JobsOf(int seed) => [.. TraceGenerator.Generate(2000, (ulong)seed, devices: 32, load: 105).Select(j => j with { Project = "lab" })];
 
     private static TimeSpan LongestWait(IReadOnlyList<TraceJob> jobs, IPolicy policy, params NodeGroup[] nodes)
     {
@@ -50,7 +52,7 @@ public sealed class AgeingTests
     [InlineData(4)]
     public void All_but_one_in_a_thousand_wait_hardly_longer_than_in_order_of_arrival(int seed)
     {
-        IReadOnlyList<TraceJob> jobs = [.. TraceGenerator.Generate(2000, (ulong)seed, devices: 32, load: 105).Select(j => j with { Project = "lab" })];
+        var jobs = JobsOf(seed);
         Assert.InRange(LongestWait(jobs, new PucesPolicy(), Nodes) / LongestWait(jobs, new Fifo(), Nodes), 0.01, 1.1);
     }
 
